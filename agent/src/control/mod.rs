@@ -1,0 +1,5 @@
+//! Control of k6 through its REST API, on loopback, and of nobody else's.
+
+pub mod api;
+pub mod ownership;
+pub mod trigger;

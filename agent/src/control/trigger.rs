@@ -1,0 +1,114 @@
+//! The resume itself: a thread of its own that waits for the instant with the
+//! connection to k6 open, and sends.
+//!
+//! The thread has a runtime of its own, so that nothing else that the agent
+//! does can stand between the instant and the first byte.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clock::{Cancel, Clock, Disturbance, ErrorBound, Outcome};
+use rendezvous::LatePolicy;
+
+use super::api::Api;
+use super::ownership::Owner;
+use crate::decide::admission::is_late;
+use crate::decide::machine::Triggered;
+
+/// What the thread needs to know.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// When to resume k6.
+    pub start_at: DateTime<Utc>,
+    /// What to do when late.
+    pub late: LatePolicy,
+    /// How late is still on time.
+    pub tolerance: Duration,
+    /// Which k6.
+    pub owner: Owner,
+    /// How long to spin at the end, at most 2 ms; zero for not at all.
+    pub spin: Duration,
+}
+
+/// What came of it, and what happened to the machine's clocks meanwhile.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// What came of it.
+    pub triggered: Triggered,
+    /// Steps of the wall clock and suspends that were noticed. They changed nothing.
+    pub disturbances: Vec<Disturbance>,
+}
+
+/// Between two attempts to open the connection while there is time.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// The last moment at which opening the connection may still be under way.
+const STAND_BY: Duration = Duration::from_millis(200);
+
+/// Waits for the instant and resumes k6. Blocks: it is meant for a thread of its own.
+#[must_use]
+pub fn wait_and_resume(order: &Order, clock: &Clock, cancel: &Cancel) -> Outgoing {
+    let nothing_sent = |triggered| Outgoing { triggered, disturbances: Vec::new() };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return nothing_sent(Triggered::NotSent(error.to_string())),
+    };
+    let api = match Api::new(order.owner) {
+        Ok(api) => api,
+        Err(error) => return nothing_sent(Triggered::NotSent(error.to_string())),
+    };
+    open_connection(order, clock, cancel, &runtime, &api);
+    let disturbances = match clock::wait_until(clock, order.start_at, order.spin, cancel) {
+        Outcome::Reached { noticed } => noticed,
+        Outcome::Cancelled => return nothing_sent(Triggered::Disarmed),
+    };
+    let now = clock.now();
+    let fired_at = now.midpoint();
+    let lateness = fired_at - order.start_at;
+    let triggered = if cancel.is_cancelled() {
+        Triggered::Disarmed
+    } else if order.late != LatePolicy::Join && is_late(lateness, order.tolerance) {
+        Triggered::TooLate(lateness)
+    } else {
+        resume(&runtime, &api, fired_at, lateness, now.bound())
+    };
+    Outgoing { triggered, disturbances }
+}
+
+fn resume(
+    runtime: &tokio::runtime::Runtime,
+    api: &Api,
+    fired_at: DateTime<Utc>,
+    lateness: TimeDelta,
+    bound: ErrorBound,
+) -> Triggered {
+    match runtime.block_on(api.resume()) {
+        Ok(reply) => Triggered::Sent {
+            fired_at,
+            lateness,
+            clock_error: match bound {
+                ErrorBound::Unmeasured => None,
+                ErrorBound::Within(error) => Some(error),
+            },
+            reply,
+        },
+        Err(error) => Triggered::NotSent(error.to_string()),
+    }
+}
+
+/// A connection that has carried a request is kept by k6; one that never did is closed after 10 s. If it cannot be opened
+/// now, there is another try while there is time, and at last the resume itself opens one.
+fn open_connection(order: &Order, clock: &Clock, cancel: &Cancel, runtime: &tokio::runtime::Runtime, api: &Api) {
+    loop {
+        let left = (order.start_at - clock.now().midpoint()).to_std().unwrap_or_default();
+        // A late join has no time to lose, and no instant to hit.
+        let limit = left.saturating_sub(STAND_BY);
+        if limit.is_zero() || cancel.is_cancelled() {
+            return;
+        }
+        let asked = runtime.block_on(async { tokio::time::timeout(limit, api.status()).await });
+        if let Ok(Ok(_)) = asked {
+            return;
+        }
+        runtime.block_on(tokio::time::sleep(TRY_AGAIN_AFTER.min(limit)));
+    }
+}

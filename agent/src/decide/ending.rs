@@ -1,0 +1,113 @@
+//! How a runner ends: its last phase, its exit code and the reason.
+
+use rendezvous::Phase;
+
+/// Exit codes of our own. They stay clear of k6's (0–2, 97–110, 255) and of the
+/// shell's (126–165).
+pub mod code {
+    /// The command line or the environment cannot be used.
+    pub const USAGE: u8 = 64;
+    /// No access to the rendezvous.
+    pub const NO_ACCESS: u8 = 69;
+    /// k6 never became ready, or did not answer when it was resumed.
+    pub const NOT_READY: u8 = 73;
+    /// Came after the instant, and the policy is to refuse.
+    pub const LATE: u8 = 74;
+    /// Gave up waiting: no plan came.
+    pub const NO_PLAN: u8 = 75;
+    /// Aborted, before or after the start.
+    pub const ABORTED: u8 = 76;
+    /// This run's stage was used up already by this runner.
+    pub const USED_UP: u8 = 77;
+    /// The program was found but could not be run (POSIX shell, 2.8.2).
+    pub const CANNOT_RUN: u8 = 126;
+    /// The program was not found (POSIX shell, 2.8.2).
+    pub const NOT_FOUND: u8 = 127;
+}
+
+/// How k6's process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum K6Exit {
+    /// With this code.
+    Code(u8),
+    /// Killed by this signal.
+    Signal(u8),
+}
+
+impl K6Exit {
+    /// The code that a shell would give: 128 + n for a signal.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128_u8.saturating_add(signal),
+        }
+    }
+}
+
+impl std::fmt::Display for K6Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// Which exit code an ending has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeRule {
+    /// This one, whatever k6 says when it is stopped: the agent itself stopped it.
+    Own(u8),
+    /// k6's own: it was a signal from outside that ended it, not the agent.
+    OfK6,
+}
+
+/// An end that has been decided, while k6 may still have to be stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The last phase.
+    pub phase: Phase,
+    /// The exit code.
+    pub code: CodeRule,
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl Ending {
+    /// An ending with a code of our own.
+    pub fn own(phase: Phase, code: u8, reason: impl Into<String>) -> Self {
+        Self {
+            phase,
+            code: CodeRule::Own(code),
+            reason: reason.into(),
+        }
+    }
+
+    /// The end, once k6 is gone.
+    #[must_use]
+    pub fn end(self, k6: Option<K6Exit>) -> End {
+        let code = match (self.code, k6) {
+            (CodeRule::Own(code), _) => code,
+            (CodeRule::OfK6, Some(exit)) => exit.code(),
+            // Nothing ran yet that could have a code.
+            (CodeRule::OfK6, None) => code::ABORTED,
+        };
+        End {
+            phase: self.phase,
+            code,
+            reason: Some(self.reason),
+        }
+    }
+}
+
+/// The end of a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// A final phase.
+    pub phase: Phase,
+    /// What the agent exits with.
+    pub code: u8,
+    /// Why, for people; none where k6 ran and the code says it all.
+    pub reason: Option<String>,
+}

@@ -1,0 +1,241 @@
+//! From the store's word to a countdown: when a runner arms, refuses or gives up.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use rendezvous::{Abort, LatePolicy, Phase, Plan, Slot};
+
+use super::{
+    ADMISSION_WAIT, Action, BEYOND_SCHEDULER, Machine, Moment, State, StoreSide, TROUBLE_LIMIT, Triggered, Trouble,
+};
+use crate::decide::admission::{Verdict, judge};
+use crate::decide::ending::{Ending, code};
+
+impl Machine {
+    pub(super) fn on_board(&mut self, plan: Slot<Plan>, abort: Slot<Abort>, now: Moment) -> Vec<Action> {
+        match &abort {
+            Ok(Some(abort)) if abort.run == self.settings.rules.run => {
+                let reason = format!("aborted by {}: {}", abort.by, abort.why);
+                return self.wind_up(Ending::own(Phase::Aborted, code::ABORTED, reason), None, now);
+            }
+            Err(error) => self.note_trouble(StoreSide::Reading, error.to_string(), true, now),
+            Ok(_) => {}
+        }
+        match plan {
+            Ok(plan) => {
+                if abort.is_ok() {
+                    self.trouble_reading = None;
+                }
+                if self.board.as_ref() != Some(&plan) {
+                    self.count_time_left(plan.as_ref(), now);
+                    self.board = Some(plan);
+                }
+            }
+            Err(error) => self.note_trouble(StoreSide::Reading, error.to_string(), true, now),
+        }
+        self.consider(now)
+    }
+
+    pub(super) fn note_trouble(&mut self, side: StoreSide, text: String, hopeless: bool, now: Moment) {
+        let trouble = match side {
+            StoreSide::Reading => &mut self.trouble_reading,
+            StoreSide::Writing => &mut self.trouble_writing,
+        };
+        // The time counts from the first sign; another text in between does not start it anew.
+        let since = trouble.as_ref().and_then(|trouble| trouble.hopeless_since);
+        if trouble.as_ref().is_none_or(|trouble| trouble.text != text) {
+            self.notes.push(text.clone());
+        }
+        let hopeless_since = hopeless.then(|| since.unwrap_or(now.mono));
+        *trouble = Some(Trouble { text, hopeless_since });
+    }
+
+    /// A scheduler that gathers is waited for, and a little longer.
+    fn count_time_left(&mut self, plan: Option<&Plan>, now: Moment) {
+        let earlier = self.earlier.as_ref().and_then(Option::as_ref);
+        if let Verdict::Gathering { left, .. } = judge(plan, &self.settings.rules, earlier, now.utc) {
+            self.give_up_at = self.give_up_at.max(now.mono + left + BEYOND_SCHEDULER);
+        }
+    }
+
+    /// Weighs what is known: arms, refuses, or goes on waiting.
+    pub(super) fn consider(&mut self, now: Moment) -> Vec<Action> {
+        let (Some(board), Some(earlier)) = (&self.board, &self.earlier) else {
+            return Vec::new();
+        };
+        if matches!(
+            self.state,
+            State::Armed { .. } | State::Confirming { .. } | State::Running | State::Stopping { .. } | State::Ended(_)
+        ) {
+            return Vec::new();
+        }
+        self.left_over = None;
+        match judge(board.as_ref(), &self.settings.rules, earlier.as_ref(), now.utc) {
+            Verdict::Nothing(left_over) => {
+                self.seen = None;
+                self.left_over = left_over;
+                self.admit(now)
+            }
+            Verdict::Gathering { id, .. } => {
+                self.seen = Some(id);
+                self.admit(now)
+            }
+            Verdict::Start { id, start_at, late, tolerance } => {
+                self.seen = Some(id);
+                if self.state != State::Waiting {
+                    return self.admit(now);
+                }
+                if self.setup_is_too_old(now.mono) {
+                    self.notes.push("the data of setup() is too old; running setup() again".to_owned());
+                    self.state = State::SettingUp;
+                    self.phase = Phase::Starting;
+                    return vec![Action::RunSetup];
+                }
+                self.armed = true;
+                self.phase = Phase::Armed;
+                self.state = State::Armed { ending: None };
+                vec![Action::Arm { start_at, late, tolerance }]
+            }
+            Verdict::Late { id, by, policy } => {
+                self.seen = Some(id);
+                let ending = late_ending(by, policy);
+                self.wind_up(ending, None, now)
+            }
+            Verdict::UsedUp { id, phase, policy } => {
+                self.seen = Some(id);
+                // So that the next process of this runner knows it, too.
+                self.armed = true;
+                let text = format!("an earlier process of this runner used the stage up (it was {phase})");
+                let ending = match policy {
+                    LatePolicy::Skip => Ending::own(Phase::Skipped, 0, format!("skipped: {text}")),
+                    LatePolicy::Refuse | LatePolicy::Join => Ending::own(Phase::Refused, code::USED_UP, text),
+                };
+                self.wind_up(ending, None, now)
+            }
+        }
+    }
+
+    /// Nothing speaks against starting k6.
+    fn admit(&mut self, now: Moment) -> Vec<Action> {
+        if self.state == State::Admitting {
+            self.start_k6(now)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn setup_is_too_old(&self, now: Instant) -> bool {
+        match (self.settings.setup_max_age, self.setup_done) {
+            (Some(most), Some((at, _))) => now.saturating_duration_since(at) > most,
+            _ => false,
+        }
+    }
+
+    pub(super) fn why_not_sent(&self, triggered: Triggered) -> Ending {
+        match triggered {
+            Triggered::TooLate(by) => {
+                let policy = self
+                    .board
+                    .as_ref()
+                    .and_then(Option::as_ref)
+                    .map_or(LatePolicy::Refuse, |plan| self.settings.rules.late_under(plan));
+                late_ending(by, policy)
+            }
+            Triggered::NotSent(why) => {
+                Ending::own(Phase::Failed, code::NOT_READY, format!("k6 could not be resumed: {why}"))
+            }
+            // Whoever disarms has an ending of his own.
+            Triggered::Disarmed | Triggered::Sent { .. } => {
+                Ending::own(Phase::Aborted, code::ABORTED, "the start was called off")
+            }
+        }
+    }
+
+    pub(super) fn on_tick(&mut self, now: Moment) -> Vec<Action> {
+        match &self.state {
+            State::Admitting if now.mono >= self.began + ADMISSION_WAIT => {
+                // The store takes its time; k6 can come up meanwhile, paused.
+                self.start_k6(now)
+            }
+            State::SetupDropped { failure, until } if now.mono >= *until => {
+                let failure = failure.clone();
+                self.setup_failed(&failure, now)
+            }
+            State::Building { until } if now.mono >= *until => {
+                let limit = humantime::format_duration(self.settings.ready_timeout);
+                let why = self.waiting_for().unwrap_or_default();
+                let reason = format!("k6 did not become ready within {limit}; it waited for {why}");
+                self.wind_up(Ending::own(Phase::Failed, code::NOT_READY, reason), None, now)
+            }
+            State::Building { .. } | State::SettingUp | State::Waiting | State::Admitting => self.keep_waiting(now),
+            State::Confirming { .. } | State::Stopping { .. } => self.press_on(now),
+            _ => Vec::new(),
+        }
+    }
+
+    fn keep_waiting(&mut self, now: Moment) -> Vec<Action> {
+        let actions = self.consider(now);
+        if !actions.is_empty() {
+            return actions;
+        }
+        let is_hopeless = |trouble: &&Trouble| {
+            let since = trouble.hopeless_since;
+            since.is_some_and(|since| now.mono.saturating_duration_since(since) >= TROUBLE_LIMIT)
+        };
+        let troubles = [&self.trouble_reading, &self.trouble_writing];
+        let hopeless = troubles.into_iter().flatten().find(is_hopeless).map(|trouble| trouble.text.clone());
+        if let Some(text) = hopeless {
+            let ending = Ending::own(Phase::Failed, code::NO_ACCESS, text);
+            return self.wind_up(ending, None, now);
+        }
+        if now.mono < self.give_up_at || self.holds_an_instant(now) {
+            return Vec::new();
+        }
+        let ending = match self.trouble() {
+            Some(trouble) => Ending::own(Phase::Failed, code::NO_ACCESS, trouble.text.clone()),
+            None => Ending::own(Phase::Refused, code::NO_PLAN, self.why_no_plan()),
+        };
+        self.wind_up(ending, None, now)
+    }
+
+    /// With an instant in hand, the late policy rules and no longer the deadline.
+    fn holds_an_instant(&self, now: Moment) -> bool {
+        let (Some(board), Some(earlier)) = (&self.board, &self.earlier) else {
+            return false;
+        };
+        let verdict = judge(board.as_ref(), &self.settings.rules, earlier.as_ref(), now.utc);
+        matches!(verdict, Verdict::Start { .. })
+    }
+
+    fn why_no_plan(&self) -> String {
+        let waited = humantime::format_duration(Duration::from_secs(self.settings.deadline.as_secs()));
+        match &self.seen {
+            Some(_) => "gave up: the scheduler was gathering runners and fell silent".to_owned(),
+            None => format!("gave up: no plan came within {waited}; was a scheduler started for this run and stage?"),
+        }
+    }
+}
+
+fn late_ending(by: TimeDelta, policy: LatePolicy) -> Ending {
+    let by = humantime::format_duration(by.to_std().unwrap_or_default().round_to_millis());
+    match policy {
+        LatePolicy::Skip => Ending::own(Phase::Skipped, 0, format!("skipped: came {by} after the instant")),
+        LatePolicy::Refuse | LatePolicy::Join => {
+            let reason = format!(
+                "came {by} after the instant; `--late join` would start all the same, `--late skip` would pass without load"
+            );
+            Ending::own(Phase::Refused, code::LATE, reason)
+        }
+    }
+}
+
+trait RoundToMillis {
+    fn round_to_millis(self) -> Self;
+}
+
+impl RoundToMillis for Duration {
+    /// Finer than a reader cares for is noise.
+    fn round_to_millis(self) -> Self {
+        Duration::from_millis(u64::try_from(self.as_millis()).unwrap_or(u64::MAX))
+    }
+}

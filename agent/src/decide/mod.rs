@@ -1,0 +1,6 @@
+//! What a runner does: pure functions over values, without any I/O.
+
+pub mod admission;
+pub mod ending;
+pub mod machine;
+pub mod setup;

@@ -1,0 +1,134 @@
+//! Starting k6 and ending it.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::os::unix::process::ExitStatusExt;
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+use super::stderr::{self, Tail};
+use crate::decide::ending::{K6Exit, code};
+
+/// A running k6.
+#[derive(Debug)]
+pub struct K6 {
+    child: Child,
+    pid: u32,
+    passing: Option<JoinHandle<()>>,
+}
+
+/// k6 could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("{program} cannot be run: {source}{cure}")]
+pub struct NotStarted {
+    program: String,
+    source: io::Error,
+    cure: &'static str,
+}
+
+impl NotStarted {
+    /// The code that a shell gives: 127 if there is no such program, else 126.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self.source.kind() {
+            io::ErrorKind::NotFound => code::NOT_FOUND,
+            _ => code::CANNOT_RUN,
+        }
+    }
+}
+
+impl K6 {
+    /// Starts it: standard input and output are ours, standard error comes through us, and it is
+    /// killed when we die. The calling thread must live as long as k6 is to: the kernel's parent-death signal
+    /// goes by the thread (prctl(2)).
+    ///
+    /// # Errors
+    /// [`NotStarted`].
+    pub fn start(argv: &[OsString], environment: &[(&str, &str)], tail: &Tail) -> Result<Self, NotStarted> {
+        let (program, arguments) = argv.split_first().ok_or_else(|| NotStarted {
+            program: "nothing".to_owned(),
+            source: io::ErrorKind::NotFound.into(),
+            cure: "",
+        })?;
+        let mut command = Command::new(program);
+        command.args(arguments).envs(environment.iter().copied());
+        // A group of its own: what is sent to it reaches a launcher's child as well, and a
+        // terminal's Ctrl-C reaches k6 only through us.
+        command.process_group(0);
+        command.kill_on_drop(true);
+        if stderr::is_to_be_read() {
+            command.stderr(Stdio::piped());
+        }
+        let parent = std::process::id();
+        // SAFETY: the closure runs between fork and exec, and makes only async-signal-safe system calls.
+        unsafe {
+            command.pre_exec(move || die_with_parent(parent));
+        }
+        let mut child = command.spawn().map_err(|source| {
+            let cure = match source.kind() {
+                io::ErrorKind::NotFound => "; is k6 installed, and on the PATH?",
+                _ => "",
+            };
+            NotStarted { program: program.to_string_lossy().into_owned(), source, cure }
+        })?;
+        // Only a child that was waited for already has no id.
+        let pid = child.id().unwrap_or_default();
+        let passing = child.stderr.take().map(|pipe| stderr::pass_on(pipe, tail.clone()));
+        Ok(Self { child, pid, passing })
+    }
+
+    /// Its process id, and that of its group.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits for its end, and for its last words to have been passed on.
+    /// Can be dropped and called again.
+    ///
+    /// # Errors
+    /// If the system cannot say.
+    pub async fn ended(&mut self) -> io::Result<K6Exit> {
+        let status = self.child.wait().await?;
+        if let Some(passing) = &mut self.passing {
+            // A child of k6 may hold the pipe open after it.
+            let _ = tokio::time::timeout(LAST_WORDS, passing).await;
+            self.passing = None;
+        }
+        Ok(exit_of(status))
+    }
+
+    /// Sends a signal to its whole group. One that is gone already gets none.
+    pub fn signal(&self, signal: Signal) {
+        // An id that does not fit, or 0, would mean other processes than k6's.
+        if let Ok(group @ 2..) = i32::try_from(self.pid)
+            && self.child.id().is_some()
+        {
+            let _ = killpg(Pid::from_raw(group), signal);
+        }
+    }
+}
+
+/// How long what k6 wrote last may take to come through the pipe, once k6 has ended.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(500);
+
+fn exit_of(status: ExitStatus) -> K6Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => K6Exit::Code(u8::try_from(code).unwrap_or(u8::MAX)),
+        (None, signal) => K6Exit::Signal(signal.and_then(|signal| u8::try_from(signal).ok()).unwrap_or(u8::MAX)),
+    }
+}
+
+fn die_with_parent(parent: u32) -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // A parent that died before the call above sends nothing any more.
+    if std::os::unix::process::parent_id() == parent {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(nix::libc::ESRCH))
+    }
+}

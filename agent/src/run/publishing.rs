@@ -1,0 +1,188 @@
+//! Publishing the report: at each change and about every ten seconds, one write
+//! at a time, and none in the second before the instant.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clock::{Clock, ErrorBound, Status};
+use rendezvous::{ClockReport, Report, StartReport, Store, StoreError};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+use super::{Identity, sources};
+use crate::decide::machine::{Event, Machine, StoreSide};
+use crate::process::stderr::Tail;
+
+/// About as often as a kubelet renews its Lease.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// So that many runners that began at once do not write at once for ever.
+const JITTER: f64 = 0.2;
+/// After a write that failed.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// No write may be under way when the instant comes.
+const QUIET: TimeDelta = TimeDelta::seconds(1);
+/// The longest that anything sleeps here; the quiet second is not worked out to the end.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// Publishes one runner's reports.
+pub struct Publisher {
+    store: Arc<dyn Store>,
+    events: UnboundedSender<Event>,
+    sequence: u64,
+    /// Something new is to be told.
+    dirty: bool,
+    writing: Option<JoinHandle<()>>,
+    renew_at: Instant,
+    /// After a failed write, not at once again.
+    not_before: Instant,
+    quiet_before: Option<DateTime<Utc>>,
+}
+
+impl Publisher {
+    /// One that has published nothing yet.
+    pub fn new(store: Arc<dyn Store>, events: UnboundedSender<Event>) -> Self {
+        Self {
+            store,
+            events,
+            sequence: 0,
+            dirty: true,
+            writing: None,
+            renew_at: Instant::now(),
+            not_before: Instant::now(),
+            quiet_before: None,
+        }
+    }
+
+    /// There is news: publish as soon as possible.
+    pub fn changed(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Publish nothing in the second before this instant, nor until it is over.
+    pub fn quiet_before(&mut self, instant: DateTime<Utc>) {
+        self.quiet_before = Some(instant);
+    }
+
+    /// The instant is over.
+    pub fn end_quiet(&mut self) {
+        self.quiet_before = None;
+    }
+
+    /// What came of the last write.
+    pub fn heard(&mut self, event: &Event) {
+        match event {
+            Event::ReportWritten => {
+                self.writing = None;
+                let spread = 1.0 + JITTER * (2.0 * rand::random::<f64>() - 1.0);
+                self.renew_at = Instant::now() + RENEW_EVERY.mul_f64(spread);
+            }
+            Event::StoreTrouble { side: StoreSide::Writing, .. } => {
+                self.writing = None;
+                self.dirty = true;
+                self.not_before = Instant::now() + TRY_AGAIN_AFTER;
+            }
+            _ => {}
+        }
+    }
+
+    /// How long until there may be something to do.
+    pub fn next_due(&self) -> Duration {
+        if self.writing.is_some() {
+            // An event ends it.
+            return RENEW_EVERY;
+        }
+        let due = if self.dirty { self.not_before } else { self.renew_at };
+        let left = due.saturating_duration_since(Instant::now());
+        if self.quiet_before.is_some() { left.max(LOOK_AGAIN_AFTER) } else { left }
+    }
+
+    /// Writes, if there is something to write and it may be written now.
+    pub fn publish_if_due(&mut self, machine: &Machine, identity: &Identity, clock: &Clock, tail: &Tail) {
+        let now = Instant::now();
+        let due = self.dirty || now >= self.renew_at;
+        if !due || now < self.not_before || self.writing.is_some() || self.is_quiet(clock) {
+            return;
+        }
+        self.dirty = false;
+        self.sequence += 1;
+        let report = report(self.sequence, machine, identity, clock, tail);
+        let (store, events) = (Arc::clone(&self.store), self.events.clone());
+        self.writing = Some(tokio::spawn(async move {
+            let event = match store.publish(&report).await {
+                Ok(()) => Event::ReportWritten,
+                Err(error) => sources::trouble(StoreSide::Writing, &error),
+            };
+            let _ = events.send(event);
+        }));
+    }
+
+    /// The last report, tried until it is written.
+    pub async fn last(&mut self, machine: &Machine, identity: &Identity, clock: &Clock, tail: &Tail) {
+        if let Some(writing) = self.writing.take() {
+            // So that it cannot overtake the last one.
+            let _ = writing.await;
+        }
+        self.sequence += 1;
+        let report = report(self.sequence, machine, identity, clock, tail);
+        let mut told: Option<StoreError> = None;
+        while let Err(error) = self.store.publish(&report).await {
+            if told.is_none() {
+                tracing::warn!("the last report is not written yet: {error}");
+            }
+            told = Some(error);
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        }
+    }
+
+    fn is_quiet(&self, clock: &Clock) -> bool {
+        self.quiet_before
+            .is_some_and(|instant| clock.now().latest >= instant - QUIET)
+    }
+}
+
+fn report(sequence: u64, machine: &Machine, identity: &Identity, clock: &Clock, tail: &Tail) -> Report {
+    let reading = clock.now();
+    let (plan, armed) = machine.plan();
+    let end = machine.end();
+    Report {
+        run: identity.run.clone(),
+        stage: identity.stage.clone(),
+        runner: identity.runner.clone(),
+        name: identity.name.clone(),
+        node: None,
+        incarnation: identity.incarnation.clone(),
+        sequence,
+        phase: machine.phase(),
+        plan: plan.cloned(),
+        armed,
+        clock: ClockReport {
+            utc: reading.midpoint(),
+            error: match reading.bound() {
+                ErrorBound::Unmeasured => None,
+                ErrorBound::Within(error) => Some(error),
+            },
+            source: source(reading.status).to_owned(),
+        },
+        vus: machine.vus(),
+        waiting_for: machine.waiting_for(),
+        setup_took: machine.setup_took(),
+        start: machine.start().map(|start| StartReport {
+            fired_at: start.fired_at,
+            lateness: start.lateness,
+            clock_error: start.clock_error,
+            running_at: start.running_at,
+            load_at: start.load_at,
+        }),
+        exit_code: end.map(|end| end.code),
+        reason: end.and_then(|end| end.reason.clone()),
+        k6_errors: tail.lines(),
+    }
+}
+
+fn source(status: Status) -> &'static str {
+    match status {
+        Status::SystemClock => "system clock",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,137 @@
+//! Where events come from: each a task that sends what it sees.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use rendezvous::{Store, StoreError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+use super::Identity;
+use crate::control::api::{Api, ApiError};
+use crate::decide::machine::{Event, StopSignal, StoreSide};
+
+/// Between two attempts to read what could not be read.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The signals that end a run.
+pub fn signals(events: &UnboundedSender<Event>) -> io::Result<()> {
+    let kinds = [
+        (SignalKind::terminate(), StopSignal::Terminate),
+        (SignalKind::interrupt(), StopSignal::Interrupt),
+        (SignalKind::hangup(), StopSignal::HangUp),
+        (SignalKind::quit(), StopSignal::Quit),
+    ];
+    for (kind, stop) in kinds {
+        let mut received = signal(kind)?;
+        let events = events.clone();
+        tokio::spawn(async move {
+            while received.recv().await.is_some() {
+                if events.send(Event::Signal(stop)).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+/// What stands in the store for our stage, now and at each change.
+pub fn board(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<Event>) {
+    let mut boards = store.watch(&identity.stage);
+    let events = events.clone();
+    tokio::spawn(async move {
+        while let Some(board) = boards.next().await {
+            let event = match board {
+                Ok(board) => Event::Board { plan: board.plan, abort: board.abort },
+                Err(error) => trouble(StoreSide::Reading, &error),
+            };
+            if events.send(event).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// What an earlier process of this runner left, once it can be read.
+pub fn earlier_report(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<Event>) {
+    let (store, identity, events) = (Arc::clone(store), identity.clone(), events.clone());
+    tokio::spawn(async move {
+        loop {
+            let event = match store.read_report(&identity.stage, &identity.runner).await {
+                Ok(Ok(report)) => {
+                    let _ = events.send(Event::Earlier(report.map(Box::new)));
+                    return;
+                }
+                // It may tell of a load that was made; without it nothing may start.
+                Ok(Err(error)) => Event::StoreTrouble {
+                    side: StoreSide::Reading,
+                    text: error.to_string(),
+                    denied: true,
+                },
+                Err(error) => trouble(StoreSide::Reading, &error),
+            };
+            if events.send(event).is_err() {
+                return;
+            }
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        }
+    });
+}
+
+/// A store's error as an event.
+pub fn trouble(side: StoreSide, error: &StoreError) -> Event {
+    Event::StoreTrouble {
+        side,
+        text: error.to_string(),
+        denied: matches!(error, StoreError::Denied { .. }),
+    }
+}
+
+/// Asks k6 for its status again and again.
+pub fn polling(api: Api, interval: Duration, events: UnboundedSender<Event>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            let event = match api.status().await {
+                Ok(status) => Some(Event::Status { status: status.status, vus: status.vus }),
+                // Before the script was read once, and after the end, nobody listens.
+                Err(ApiError::NotUp) => None,
+                Err(error) => Some(Event::ApiTrouble(error.to_string())),
+            };
+            if event.is_some_and(|event| events.send(event).is_err()) {
+                return;
+            }
+            tokio::time::sleep(interval).await;
+        }
+    })
+}
+
+/// Runs teardown(), within a limit.
+pub fn teardown(api: Option<&Api>, within: Duration, events: &UnboundedSender<Event>) {
+    let (api, events) = (api.cloned(), events.clone());
+    tracing::info!("running teardown()");
+    tokio::spawn(async move {
+        let result = match api {
+            Some(api) => api.teardown(within).await,
+            None => Ok(()),
+        };
+        let _ = events.send(Event::TeardownEnded(result));
+    });
+}
+
+/// Stops k6 by its API.
+pub fn stop(api: Option<&Api>, events: &UnboundedSender<Event>) {
+    let (api, events) = (api.cloned(), events.clone());
+    tokio::spawn(async move {
+        let result = match api {
+            Some(api) => api.stop().await,
+            None => Err(ApiError::NotUp),
+        };
+        if let Err(error) = result {
+            let _ = events.send(Event::StopFailed(error.to_string()));
+        }
+    });
+}

@@ -1,0 +1,212 @@
+//! The clock that the rest of the program asks.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::TimeDelta;
+
+use crate::{Moment, Reading, Timebase, anchor::Anchor, wall::WallReading};
+
+/// UTC on this machine, counted on `CLOCK_MONOTONIC_RAW` from an anchor.
+/// Clones share the anchor.
+#[derive(Clone)]
+pub struct Clock {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    timebase: Box<dyn Timebase>,
+    anchor: RwLock<Anchor>,
+}
+
+impl Clock {
+    /// A clock that takes the machine's wall clock at its word, as it stands
+    /// now: [`Status::SystemClock`](crate::Status::SystemClock).
+    pub fn system(timebase: impl Timebase + 'static) -> Self {
+        let anchor = Anchor::to_system_clock(WallReading::take(&timebase));
+        Self {
+            shared: Arc::new(Shared {
+                timebase: Box::new(timebase),
+                anchor: RwLock::new(anchor),
+            }),
+        }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Reading {
+        self.reading_at(self.moment())
+    }
+
+    /// This moment, to be asked about later with
+    /// [`reading_at`](Self::reading_at).
+    pub fn moment(&self) -> Moment {
+        Moment::read(self.timebase())
+    }
+
+    /// The time at `moment`, past or to come, by what the clock knows by now.
+    pub fn reading_at(&self, moment: Moment) -> Reading {
+        self.anchor().reading_at(moment)
+    }
+
+    /// Takes the wall clock at its word once more, as it stands now, and says
+    /// by how much that changed this clock (positive: it is later than thought).
+    ///
+    /// For the moment from which on the wall clock shall change nothing any
+    /// more. While nobody measures it, it is all the truth there is: runners of
+    /// one machine that anchor again when they are told the instant agree, even
+    /// if it was set right after some of them had started.
+    ///
+    /// A clock that knows better than the wall clock keeps what it knows.
+    pub fn anchor_again(&self) -> TimeDelta {
+        let anchor = Anchor::to_system_clock(WallReading::take(self.timebase()));
+        let before = self.reading_at(anchor.at).midpoint();
+        self.hold(anchor);
+        anchor.utc.signed_duration_since(before)
+    }
+
+    /// The machine's clocks.
+    pub(crate) fn timebase(&self) -> &dyn Timebase {
+        &*self.shared.timebase
+    }
+
+    // An anchor is written whole, so one that a panicking thread held is sound.
+
+    fn anchor(&self) -> Anchor {
+        *self
+            .shared
+            .anchor
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hold(&self, anchor: Anchor) {
+        *self
+            .shared
+            .anchor
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = anchor;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::{
+        ErrorBound, MachineTimebase, Status,
+        simulation::{Event, SimulatedTimebase},
+    };
+
+    const START: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    /// How far the simulated clock may be read off: a few readings' time.
+    const READING: TimeDelta = TimeDelta::microseconds(2);
+
+    fn machine() -> (SimulatedTimebase, Clock) {
+        let machine = SimulatedTimebase::at(START);
+        (machine.clone(), Clock::system(machine))
+    }
+
+    #[track_caller]
+    fn assert_close(a: DateTime<Utc>, b: DateTime<Utc>) {
+        assert!((a - b).abs() <= READING, "{a} is not {b}");
+    }
+
+    #[test]
+    fn the_system_clock_is_believed_and_said_to_be_unmeasured() {
+        let (_machine, clock) = machine();
+        let now = clock.now();
+        assert_close(now.midpoint(), START);
+        assert_eq!(now.earliest, now.latest);
+        assert_eq!(now.status, Status::SystemClock);
+        assert_eq!(now.bound(), ErrorBound::Unmeasured);
+    }
+
+    #[test]
+    fn steps_of_the_wall_clock_change_nothing() {
+        let (machine, clock) = machine();
+        for by in [2, -2, 3600, -3600] {
+            machine.happens(Event::WallStep(TimeDelta::seconds(by)));
+            assert_close(clock.now().midpoint(), START + machine.true_elapsed());
+        }
+    }
+
+    #[test]
+    fn a_slew_of_the_wall_clock_changes_nothing() {
+        let (machine, clock) = machine();
+        machine.happens(Event::Slew { ppm: 83_333 });
+        machine.advance(Duration::from_secs(60));
+        assert_close(clock.now().midpoint(), START + machine.true_elapsed());
+        assert!(machine.wall() - clock.now().midpoint() > TimeDelta::seconds(4));
+    }
+
+    #[test]
+    fn time_goes_on_while_the_machine_is_suspended() {
+        let (machine, clock) = machine();
+        machine.happens(Event::Suspend(Duration::from_secs(300)));
+        assert_close(clock.now().midpoint(), START + TimeDelta::minutes(5));
+    }
+
+    #[test]
+    fn anchoring_again_takes_up_a_step_and_says_how_large_it_was() {
+        let (machine, clock) = machine();
+        let other = clock.clone();
+        machine.advance(Duration::from_secs(10));
+        machine.happens(Event::WallStep(TimeDelta::seconds(-2)));
+        let moved = clock.anchor_again();
+        assert!((moved + TimeDelta::seconds(2)).abs() <= READING, "{moved}");
+        assert_close(other.now().midpoint(), machine.wall());
+    }
+
+    #[test]
+    fn clocks_that_anchor_again_at_different_times_agree() {
+        let machine = SimulatedTimebase::at(START);
+        let early = Clock::system(machine.clone());
+        machine.happens(Event::WallStep(TimeDelta::seconds(420)));
+        let late = Clock::system(machine.clone());
+        early.anchor_again();
+        machine.advance(Duration::from_secs(600));
+        late.anchor_again();
+        let moment = early.moment();
+        assert_close(
+            early.reading_at(moment).midpoint(),
+            late.reading_at(moment).midpoint(),
+        );
+    }
+
+    #[test]
+    fn a_moment_kept_is_read_by_what_the_clock_knows_later() {
+        let (machine, clock) = machine();
+        let kept = clock.moment();
+        machine.advance(Duration::from_secs(1));
+        machine.happens(Event::WallStep(TimeDelta::seconds(2)));
+        clock.anchor_again();
+        assert_close(
+            clock.reading_at(kept).midpoint(),
+            START + TimeDelta::seconds(2),
+        );
+    }
+
+    #[test]
+    fn the_ends_of_the_calendar_are_reached_and_not_passed() {
+        for end in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+            let machine = SimulatedTimebase::at(end);
+            let clock = Clock::system(machine.clone());
+            machine.advance(Duration::from_secs(60));
+            assert!(clock.now().midpoint() >= DateTime::<Utc>::MIN_UTC);
+            clock.anchor_again();
+        }
+    }
+
+    #[test]
+    fn this_machine_has_the_time() {
+        let clock = Clock::system(MachineTimebase);
+        let first = clock.now().midpoint();
+        let second = clock.now().midpoint();
+        assert!(first <= second);
+        // Any clock worth the name stands after this was written.
+        assert!(first > START + TimeDelta::days(365 * 50));
+    }
+}

@@ -1,0 +1,26 @@
+//! What the two sides of tminus exchange, and nothing else: the scheduler's
+//! [`Plan`] and [`Abort`], the runners' [`Report`]s, and the [`Store`] that
+//! holds them.
+//!
+//! Everything in a store is hostile until read: documents are strict and
+//! versioned, and what cannot be read is a named error ([`DocumentError`]),
+//! never a panic and never silently "no plan".
+
+pub mod abort;
+pub mod directory;
+pub mod document;
+pub mod location;
+pub mod names;
+pub mod plan;
+pub mod report;
+pub mod store;
+mod wire;
+
+pub use abort::Abort;
+pub use directory::DirectoryStore;
+pub use document::{DocumentError, DocumentKind, Problem};
+pub use location::StoreLocation;
+pub use names::{Incarnation, NameError, PlanId, RunId, RunnerId, StageName};
+pub use plan::{LatePolicy, Plan, PlanState, Terms};
+pub use report::{ClockReport, Phase, Report, StartReport};
+pub use store::{Board, ReportEvent, Revision, Slot, Store, StoreError, Write};

@@ -1,0 +1,155 @@
+//! When is the instant?
+
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use rendezvous::Plan;
+
+/// The least time between setting the instant and the instant. A runner polls a
+/// store in a directory every 100 ms and then still has to arm; on a machine that
+/// is busy with building VUs that has to fit several times over.
+pub const LEAST_LEAD: Duration = Duration::from_secs(1);
+
+/// Why an instant that was asked for cannot be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CannotSet {
+    /// Too little time is left to reach all runners, or none.
+    #[error(
+        "the instant that was asked for ({}) is {} by the runners' clocks, and {} are needed to reach them all: \
+         ask for a later one",
+        show(*at), side(*left), humantime::format_duration(LEAST_LEAD)
+    )]
+    TooSoon {
+        /// The instant that was asked for.
+        at: DateTime<Utc>,
+        /// How far off it is; negative if past.
+        left: TimeDelta,
+    },
+    /// So far off that it must be a mistake, as no runner waits that long.
+    #[error(
+        "the instant that was asked for ({}) is {} by the runners' clocks, more than a day: \
+         ask for an earlier one",
+        show(*at), side(*left)
+    )]
+    TooFar {
+        /// The instant that was asked for.
+        at: DateTime<Utc>,
+        /// How far off it is.
+        left: TimeDelta,
+    },
+}
+
+fn show(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+}
+
+fn side(left: TimeDelta) -> String {
+    let whole = Duration::from_millis(left.num_milliseconds().unsigned_abs());
+    let whole = humantime::format_duration(whole);
+    if left < TimeDelta::zero() {
+        format!("{whole} past")
+    } else {
+        format!("{whole} away")
+    }
+}
+
+/// The instant for a start that is decided now.
+///
+/// Without `at` it is the first whole second that is at least `lead` away. `at`
+/// is taken as it is.
+///
+/// # Errors
+/// [`CannotSet`] if `at` is less than [`LEAST_LEAD`] or more than a day away.
+pub fn instant(
+    now: DateTime<Utc>,
+    lead: Duration,
+    at: Option<DateTime<Utc>>,
+) -> Result<DateTime<Utc>, CannotSet> {
+    match at {
+        None => Ok(round_up(now + lead)),
+        Some(at) => {
+            fits(now, at)?;
+            Ok(at)
+        }
+    }
+}
+
+/// Whether an instant that is asked for can still be set.
+///
+/// # Errors
+/// [`CannotSet`] if it is less than [`LEAST_LEAD`] or more than a day away.
+pub fn fits(now: DateTime<Utc>, at: DateTime<Utc>) -> Result<(), CannotSet> {
+    let left = at - now;
+    if left < delta(LEAST_LEAD) {
+        return Err(CannotSet::TooSoon { at, left });
+    }
+    if left > delta(Plan::LONGEST_WAIT) {
+        return Err(CannotSet::TooFar { at, left });
+    }
+    Ok(())
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+fn round_up(time: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = time.trunc_subsecs(0);
+    if whole == time {
+        whole
+    } else {
+        whole + TimeDelta::seconds(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing::noon;
+    use chrono::Timelike;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::already_whole(0, 3_000)]
+    #[case::a_hair_over(1, 4_000)]
+    #[case::a_hair_under(999, 4_000)]
+    fn it_is_rounded_up_to_a_whole_second(#[case] ms: i64, #[case] expected: i64) {
+        let now = noon() + TimeDelta::milliseconds(ms);
+        let set = instant(now, Duration::from_secs(3), None).unwrap();
+        assert_eq!(set, noon() + TimeDelta::milliseconds(expected));
+    }
+
+    #[test]
+    fn one_that_is_asked_for_is_taken_as_it_is() {
+        let at = noon() + TimeDelta::milliseconds(1_250);
+        assert_eq!(instant(noon(), Duration::from_secs(3), Some(at)), Ok(at));
+    }
+
+    #[rstest]
+    #[case::past(-90_000, "1m 30s past")]
+    #[case::now(0, "0s away")]
+    #[case::too_soon(999, "999ms away")]
+    #[case::too_far(86_400_001, "more than a day")]
+    fn one_that_cannot_be_set_is_refused(#[case] ms: i64, #[case] says: &str) {
+        let at = noon() + TimeDelta::milliseconds(ms);
+        let error = instant(noon(), LEAST_LEAD, Some(at)).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_whole_and_never_below_the_lead(
+            ns in 0i64..4_000_000_000_000_000_000,
+            lead_ms in 1_000u64..3_600_000,
+        ) {
+            let now = DateTime::<Utc>::from_timestamp_nanos(ns);
+            let lead = Duration::from_millis(lead_ms);
+            let set = instant(now, lead, None).unwrap();
+            prop_assert_eq!(set.nanosecond(), 0);
+            prop_assert!(set >= now + lead);
+            prop_assert!(set < now + lead + TimeDelta::seconds(1));
+        }
+    }
+}

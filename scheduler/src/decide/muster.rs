@@ -1,0 +1,272 @@
+//! Who counts for the quorum, and why the others do not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use rendezvous::{Phase, PlanId, Report, RunnerId};
+use tokio::time::Instant;
+
+use super::FRESH;
+use super::roster::{Observed, Roster};
+use super::timebase::Reading;
+
+/// Why a runner does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// A witness saw its process; it has said nothing itself.
+    NoReport,
+    /// Its report was taken out of the store.
+    Removed,
+    /// It is not ready yet.
+    Starting {
+        /// What it waits for, by its own word.
+        waiting_for: Option<String>,
+    },
+    /// It says that it is ready, but only in a report of unknown age.
+    AgeUnknown,
+    /// It was ready, but has been silent for this long.
+    Silent(Duration),
+    /// Its clock is ahead of the others' by so much (negative: behind).
+    AtOdds(TimeDelta),
+    /// It has started already, under some other plan.
+    Elsewhere,
+    /// It has ended.
+    Ended {
+        /// The final phase, if it had time to report one.
+        phase: Option<Phase>,
+        /// Its exit code.
+        code: Option<u8>,
+        /// Why, by its own word.
+        reason: Option<String>,
+    },
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoReport => f.write_str("has not reported yet"),
+            Self::Removed => f.write_str("its report was removed from the store"),
+            Self::Starting { waiting_for } => {
+                f.write_str(waiting_for.as_deref().unwrap_or("starting"))
+            }
+            Self::AgeUnknown => f.write_str("ready, but not renewed its report yet"),
+            Self::Silent(silent) => write!(f, "silent for {} s", silent.as_secs()),
+            Self::AtOdds(ahead) => {
+                let (seconds, way) = if *ahead < TimeDelta::zero() {
+                    (-*ahead, "behind")
+                } else {
+                    (*ahead, "ahead of")
+                };
+                #[expect(clippy::cast_precision_loss, reason = "for people, to 0.1 s")]
+                let seconds = seconds.num_milliseconds() as f64 / 1e3;
+                write!(f, "its clock is {seconds:.1} s {way} the others'")
+            }
+            Self::Elsewhere => f.write_str("has started already, under another plan"),
+            Self::Ended {
+                phase,
+                code,
+                reason,
+            } => {
+                match phase {
+                    Some(phase) => phase.fmt(f)?,
+                    None => f.write_str("ended without a word")?,
+                }
+                if let Some(code) = code {
+                    write!(f, " ({code})")?;
+                }
+                match reason {
+                    Some(reason) => write!(f, ": {reason}"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Who counts, and who does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Muster {
+    /// Those that count: ready, fresh, of one mind about the time.
+    pub ready: Vec<RunnerId>,
+    /// All others that are known, and why.
+    pub others: BTreeMap<RunnerId, Why>,
+    /// How many of the others would count but for their clock.
+    pub at_odds: usize,
+    /// How many of the others have ended.
+    pub ended: usize,
+}
+
+impl Muster {
+    /// How many runners are known.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        self.ready.len() + self.others.len()
+    }
+}
+
+/// Musters the runners. Each runner id counts once, by its newest incarnation.
+#[must_use]
+pub fn muster(roster: &Roster, time: &Reading, plan: &PlanId, now: Instant) -> Muster {
+    let mut muster = Muster::default();
+    for (runner, observed) in roster.iter() {
+        let why = match (why_not(observed, plan, now), time.at_odds.get(runner)) {
+            (None, Some(by)) => {
+                muster.at_odds += 1;
+                Some(Why::AtOdds(*by))
+            }
+            (why, _) => why,
+        };
+        match why {
+            None => muster.ready.push(runner.clone()),
+            Some(why) => {
+                muster.ended += usize::from(matches!(why, Why::Ended { .. }));
+                muster.others.insert(runner.clone(), why);
+            }
+        }
+    }
+    muster
+}
+
+/// Why a runner does not count, its clock aside.
+#[must_use]
+pub fn why_not(observed: &Observed, plan: &PlanId, now: Instant) -> Option<Why> {
+    let report = observed.report.as_ref();
+    if observed.has_ended() {
+        let last_word = report.filter(|report| report.phase.is_final());
+        return Some(Why::Ended {
+            phase: last_word.map(|report| report.phase),
+            code: observed.exit_code(),
+            reason: last_word.and_then(|report| report.reason.clone()),
+        });
+    }
+    let Some(report) = report else {
+        return Some(Why::NoReport);
+    };
+    if observed.removed {
+        return Some(Why::Removed);
+    }
+    why_not_by_phase(report, plan).or_else(|| match observed.live_at {
+        None => Some(Why::AgeUnknown),
+        Some(live_at) => {
+            let silent = now.saturating_duration_since(live_at);
+            (silent > FRESH).then_some(Why::Silent(silent))
+        }
+    })
+}
+
+fn why_not_by_phase(report: &Report, plan: &PlanId) -> Option<Why> {
+    match report.phase {
+        Phase::Ready => None,
+        // Where an earlier scheduler has set this very plan.
+        Phase::Armed if report.plan.as_ref() == Some(plan) => None,
+        Phase::Starting => Some(Why::Starting {
+            waiting_for: report.waiting_for.clone(),
+        }),
+        _ => Some(Why::Elsewhere),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::decide::roster::{Seen, Sighting};
+    use crate::testing::{a_plan_id, a_report, agreed, runner, seconds};
+    use rstest::rstest;
+
+    fn roster(reports: &[(&str, Phase)], now: Instant) -> Roster {
+        let mut roster = Roster::default();
+        for (name, phase) in reports {
+            roster.report(a_report(name, *phase), true, now);
+        }
+        roster
+    }
+
+    #[test]
+    fn ready_runners_count_and_so_do_those_armed_under_the_same_plan() {
+        let now = Instant::now();
+        let mut roster = roster(&[("r1", Phase::Ready), ("r2", Phase::Armed)], now);
+        let mut foreign = a_report("r3", Phase::Armed);
+        foreign.plan = Some(PlanId::random());
+        roster.report(foreign, true, now);
+        let muster = muster(&roster, &agreed(now), &a_plan_id(), now);
+        assert_eq!(muster.ready, [runner("r1"), runner("r2")]);
+        assert_eq!(muster.others[&runner("r3")], Why::Elsewhere);
+    }
+
+    #[rstest]
+    #[case(Phase::Starting)]
+    #[case(Phase::Fired)]
+    #[case(Phase::Running)]
+    #[case(Phase::Finished)]
+    #[case(Phase::Failed)]
+    #[case(Phase::Refused)]
+    #[case(Phase::Aborted)]
+    #[case(Phase::Skipped)]
+    fn nobody_else_counts(#[case] phase: Phase) {
+        let now = Instant::now();
+        let muster = muster(
+            &roster(&[("r1", phase)], now),
+            &agreed(now),
+            &a_plan_id(),
+            now,
+        );
+        assert_eq!(muster.ready, []);
+        assert_eq!(muster.ended, usize::from(phase.is_final()));
+    }
+
+    #[test]
+    fn a_report_counts_for_three_renewals() {
+        let now = Instant::now();
+        let roster = roster(&[("r1", Phase::Ready)], now);
+        let observed = roster.get(&runner("r1")).unwrap();
+        assert_eq!(why_not(observed, &a_plan_id(), now + FRESH), None);
+        let why = why_not(observed, &a_plan_id(), now + FRESH + seconds(1));
+        assert_eq!(why, Some(Why::Silent(FRESH + seconds(1))));
+    }
+
+    #[test]
+    fn a_report_found_lying_there_does_not_count() {
+        let now = Instant::now();
+        let mut roster = Roster::default();
+        roster.report(a_report("r1", Phase::Ready), false, now);
+        let observed = roster.get(&runner("r1")).unwrap();
+        assert_eq!(why_not(observed, &a_plan_id(), now), Some(Why::AgeUnknown));
+    }
+
+    #[test]
+    fn a_process_that_ended_does_not_count_whatever_it_reported() {
+        let now = Instant::now();
+        let mut roster = roster(&[("r1", Phase::Ready)], now);
+        let state = Seen::Ended(137);
+        let runner = runner("r1");
+        roster.sighting(Sighting { runner, state }, now);
+        let muster = muster(&roster, &agreed(now), &a_plan_id(), now);
+        assert_eq!((muster.ready.len(), muster.ended), (0, 1));
+        let why = muster.others.values().next().unwrap().to_string();
+        assert_eq!(why, "ended without a word (137)");
+    }
+
+    #[test]
+    fn who_contradicts_the_others_about_the_time_does_not_count() {
+        let now = Instant::now();
+        let roster = roster(&[("r1", Phase::Ready), ("r2", Phase::Starting)], now);
+        let mut time = agreed(now);
+        for name in ["r1", "r2"] {
+            let ahead = TimeDelta::milliseconds(-420_040);
+            time.at_odds.insert(runner(name), ahead);
+        }
+        let muster = muster(&roster, &time, &a_plan_id(), now);
+        assert_eq!((muster.ready.len(), muster.at_odds), (0, 1));
+        assert_eq!(
+            muster.others[&runner("r1")].to_string(),
+            "its clock is 420.0 s behind the others'"
+        );
+        assert!(matches!(
+            muster.others[&runner("r2")],
+            Why::Starting { .. }
+        ));
+    }
+}

@@ -1,0 +1,376 @@
+//! What came of it: a row for each runner, what is at fault, and the exit code.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rendezvous::{Abort, Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport};
+
+use super::instant::CannotSet;
+use super::muster::{Muster, Why};
+use super::roster::{Observed, Roster};
+use super::spread::{self, Spread};
+use super::started::{Expected, Sight, lost};
+use crate::exit::Code;
+use crate::trouble::Trouble;
+
+/// How late a start is still on time where the plan does not say: what is kept
+/// within a second can be lined up with the seconds of a monitoring system.
+pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// How it ended for the scheduler.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// The instant was set, by this scheduler or another, and the start was followed through.
+    Followed {
+        /// The plan with the instant.
+        plan: Plan,
+        /// For whom it was set.
+        expected: Expected,
+    },
+    /// Too many runners had ended for a quorum to come.
+    Impossible {
+        /// Those that had ended by then; what ended later was told to.
+        ended: Vec<RunnerId>,
+    },
+    /// The quorum did not come in time.
+    TimedOut {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The instant that was asked for cannot be set.
+    CannotSet(CannotSet),
+    /// No majority of the runners agrees on the time.
+    NoMajority,
+    /// Somebody else aborted the run.
+    Aborted {
+        /// By whom and why.
+        abort: Abort,
+        /// The plan, if its instant had been set.
+        plan: Option<Plan>,
+    },
+    /// This process was told to end.
+    Cancelled {
+        /// By which signal.
+        signal: &'static str,
+        /// The plan, if its instant had been set.
+        plan: Option<Plan>,
+    },
+    /// The rendezvous could not be used.
+    Broken {
+        /// Why.
+        trouble: Trouble,
+        /// The plan, if its instant had been set.
+        plan: Option<Plan>,
+    },
+}
+
+impl Ending {
+    /// The plan, if its instant was set.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::Followed { plan, .. } => Some(plan),
+            Self::Aborted { plan, .. }
+            | Self::Cancelled { plan, .. }
+            | Self::Broken { plan, .. } => plan.as_ref(),
+            Self::Impossible { .. }
+            | Self::TimedOut { .. }
+            | Self::CannotSet(_)
+            | Self::NoMajority => None,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Followed { .. } => f.write_str("started"),
+            Self::Impossible { ended } if ended.is_empty() => {
+                f.write_str("the quorum cannot come any more: too many clocks contradict the others'")
+            }
+            Self::Impossible { ended } => {
+                write!(f, "the quorum cannot come any more: {} ended", list(ended))
+            }
+            Self::TimedOut { after } => {
+                let after = humantime::format_duration(*after);
+                write!(f, "the quorum did not come within {after}")
+            }
+            Self::CannotSet(error) => error.fmt(f),
+            Self::NoMajority => f.write_str(
+                "no majority of the runners agrees on the time: no instant would be the same for all. \
+                 Set the clocks of their machines by NTP",
+            ),
+            Self::Aborted { abort, .. } => {
+                write!(f, "the run was aborted by {}: {}", abort.by, abort.why)
+            }
+            Self::Cancelled { signal, .. } => {
+                write!(f, "this scheduler got {signal}, and aborted the run")
+            }
+            Self::Broken { trouble, .. } => trouble.fmt(f),
+        }
+    }
+}
+
+fn list(runners: &[RunnerId]) -> String {
+    let names: Vec<_> = runners.iter().map(RunnerId::as_str).collect();
+    names.join(", ")
+}
+
+/// What became of a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It was there, ready or armed, when the scheduler was done.
+    Waiting(Phase),
+    /// It did not count, and has not started.
+    Missing(Why),
+    /// It sent the resume; k6 was not seen running.
+    Fired,
+    /// k6 was seen running.
+    Running,
+    /// It has ended. The phase and the reason as it reported them, if it had time to.
+    Ended(Option<Phase>, Option<String>),
+    /// It gave no sign of life for so long although one was due.
+    Lost(Duration),
+    /// Its report was taken out of the store.
+    Removed,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting(phase) => phase.fmt(f),
+            Self::Missing(why) => why.fmt(f),
+            Self::Fired => f.write_str("fired, but k6 was not seen running"),
+            Self::Running => f.write_str("running"),
+            Self::Ended(None, _) => f.write_str("ended without a word"),
+            Self::Ended(Some(phase), None) => phase.fmt(f),
+            Self::Ended(Some(phase), Some(reason)) => write!(f, "{phase}: {reason}"),
+            Self::Lost(silent) => write!(f, "lost: silent for {} s", silent.as_secs()),
+            Self::Removed => f.write_str("lost: its report was removed from the store"),
+        }
+    }
+}
+
+/// What is known of a runner in the end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Which runner.
+    pub runner: RunnerId,
+    /// Its name for people.
+    pub name: String,
+    /// Its start under the plan.
+    pub start: Option<StartReport>,
+    /// Its final exit code.
+    pub exit_code: Option<u8>,
+    /// What became of it.
+    pub fate: Fate,
+    /// k6's last words, if it went wrong.
+    pub k6_errors: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The run.
+    pub run: RunId,
+    /// The stage.
+    pub stage: StageName,
+    /// What the scheduler exits with.
+    pub code: Code,
+    /// How it ended, in a sentence.
+    pub ending: String,
+    /// The plan that was set.
+    pub plan: Option<PlanId>,
+    /// The instant.
+    pub start_at: Option<DateTime<Utc>>,
+    /// How many runners were wanted.
+    pub wanted: u32,
+    /// How many fired.
+    pub started: usize,
+    /// The spread of firing over those that fired.
+    pub spread: Option<Spread>,
+    /// What was not as it should be, each in a sentence.
+    pub faults: Vec<String>,
+    /// The runners.
+    pub rows: Vec<Row>,
+}
+
+/// What the judgement is made from.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The stage.
+    pub stage: &'a StageName,
+    /// How many runners were wanted.
+    pub wanted: u32,
+    /// Whether the runners' ends were waited for.
+    pub waited: bool,
+    /// How it ended.
+    pub ending: &'a Ending,
+    /// The runners.
+    pub roster: &'a Roster,
+    /// Who counts at the end, and why the others do not.
+    pub muster: &'a Muster,
+    /// What is known of the reports' freshness.
+    pub sight: Sight,
+}
+
+/// Judges. Without a set instant nothing is at fault but that.
+#[must_use]
+pub fn judge(facts: &Facts<'_>) -> Outcome {
+    let plan = facts.ending.plan();
+    let rows: Vec<Row> = facts
+        .roster
+        .iter()
+        .map(|(runner, observed)| row(facts, plan, runner, observed))
+        .collect();
+    let starts: Vec<_> = rows.iter().filter_map(|row| row.start.as_ref()).collect();
+    let (started, spread) = (starts.len(), spread::of(&starts));
+    let wanted = plan.map_or(facts.wanted, |plan| plan.runners_wanted);
+    let faults = match (facts.ending, plan) {
+        (Ending::Followed { expected, .. }, Some(plan)) => faults(facts, plan, expected, &rows),
+        _ => Vec::new(),
+    };
+    Outcome {
+        run: facts.run.clone(),
+        stage: facts.stage.clone(),
+        code: code(facts, &rows, &faults),
+        ending: facts.ending.to_string(),
+        plan: plan.map(|plan| plan.id.clone()),
+        start_at: plan.and_then(Plan::start_at),
+        wanted,
+        started,
+        spread,
+        faults,
+        rows,
+    }
+}
+
+fn row(facts: &Facts<'_>, plan: Option<&Plan>, runner: &RunnerId, observed: &Observed) -> Row {
+    let report = observed.report.as_ref();
+    let start = plan.and_then(|plan| observed.start_under(&plan.id));
+    let went_wrong = observed.exit_code().is_some_and(|code| code != 0);
+    Row {
+        runner: runner.clone(),
+        name: report.map_or_else(|| runner.to_string(), |report| report.name.clone()),
+        start: start.cloned(),
+        exit_code: observed.exit_code(),
+        fate: fate(facts, runner, observed, start),
+        k6_errors: report
+            .filter(|_| went_wrong)
+            .map(|report| report.k6_errors.clone())
+            .unwrap_or_default(),
+    }
+}
+
+fn fate(
+    facts: &Facts<'_>,
+    runner: &RunnerId,
+    observed: &Observed,
+    start: Option<&StartReport>,
+) -> Fate {
+    if observed.has_ended() {
+        let last_word = observed
+            .report
+            .as_ref()
+            .filter(|report| report.phase.is_final());
+        let reason = last_word.and_then(|report| report.reason.clone());
+        return Fate::Ended(last_word.map(|report| report.phase), reason);
+    }
+    if let Some(start) = start {
+        return match lost(observed, &facts.sight) {
+            _ if observed.removed => Fate::Removed,
+            Some(silent) => Fate::Lost(silent),
+            None if start.running_at.is_some() => Fate::Running,
+            None => Fate::Fired,
+        };
+    }
+    match (facts.muster.others.get(runner), &observed.report) {
+        (None, Some(report)) => Fate::Waiting(report.phase),
+        (None, None) => Fate::Missing(Why::NoReport),
+        (Some(why), _) => Fate::Missing(why.clone()),
+    }
+}
+
+fn faults(facts: &Facts<'_>, plan: &Plan, expected: &Expected, rows: &[Row]) -> Vec<String> {
+    let started = rows.iter().filter(|row| row.start.is_some()).count();
+    let mut faults = Vec::new();
+    if started < plan.runners_wanted as usize {
+        faults.push(format!(
+            "only {started} of {} runners started",
+            plan.runners_wanted
+        ));
+    }
+    let tolerance = plan.terms.late_tolerance.unwrap_or(DEFAULT_TOLERANCE);
+    for row in rows {
+        let name = &row.name;
+        match &row.start {
+            None if expected.names(&row.runner) => {
+                faults.push(format!("{name} was counted on, but did not start: {}", row.fate));
+            }
+            None => {}
+            Some(start) => {
+                if start.lateness.abs().to_std().unwrap_or_default() > tolerance {
+                    let off = spread::millis(start.lateness.abs());
+                    let way = if start.lateness < TimeDelta::zero() { "early" } else { "late" };
+                    let tolerance = humantime::format_duration(tolerance);
+                    faults.push(format!(
+                        "{name} fired {off} ms too {way} (tolerated: {tolerance})"
+                    ));
+                }
+                if matches!(row.fate, Fate::Fired | Fate::Lost(_) | Fate::Removed) {
+                    faults.push(format!("{name}: {}", row.fate));
+                }
+            }
+        }
+    }
+    if facts.waited {
+        for row in rows {
+            let never_ended = row.exit_code.is_none() && row.start.is_none();
+            if never_ended && !expected.names(&row.runner) {
+                faults.push(format!("{} has no final code: {}", row.name, row.fate));
+            }
+        }
+    }
+    faults
+}
+
+fn code(facts: &Facts<'_>, rows: &[Row], faults: &[String]) -> Code {
+    let codes: BTreeMap<&RunnerId, Code> = rows
+        .iter()
+        .filter_map(|row| Some((&row.runner, Code::of_runner(row.exit_code?))))
+        .collect();
+    let worst = |codes: &mut dyn Iterator<Item = Code>| codes.fold(Code::Well, Code::worse);
+    match facts.ending {
+        Ending::Followed { .. } => {
+            let start = if faults.is_empty() { Code::Well } else { Code::NotWell };
+            if facts.waited {
+                start.worse(worst(&mut codes.into_values()))
+            } else {
+                start
+            }
+        }
+        Ending::Impossible { ended } if facts.waited => {
+            let of_k6 = ended
+                .iter()
+                .filter_map(|runner| codes.get(runner).copied())
+                .filter(|code| code.is_k6s());
+            match worst(&mut of_k6.into_iter()) {
+                Code::Well => Code::NoQuorum,
+                code => code,
+            }
+        }
+        Ending::Impossible { .. } | Ending::TimedOut { .. } | Ending::CannotSet(_) => {
+            Code::NoQuorum
+        }
+        Ending::NoMajority => Code::NoTime,
+        Ending::Aborted { .. } if facts.waited => {
+            Code::Aborted.worse(worst(&mut codes.into_values()))
+        }
+        Ending::Aborted { .. } | Ending::Cancelled { .. } => Code::Aborted,
+        Ending::Broken { .. } => Code::NoAccess,
+    }
+}

@@ -1,0 +1,112 @@
+//! Values that the tests of this crate share.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use rendezvous::{
+    ClockReport, Incarnation, Phase, Plan, PlanId, PlanState, Report, RunId, RunnerId, StageName,
+    StartReport, Terms,
+};
+use tokio::time::Instant;
+
+use crate::decide::timebase::{AgreedClock, Reading};
+
+pub fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Noon of some day: the time at which everything in the tests happens.
+pub fn noon() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).unwrap()
+}
+
+pub fn run_id() -> RunId {
+    RunId::new("run-1").unwrap()
+}
+
+pub fn stage() -> StageName {
+    StageName::new("main").unwrap()
+}
+
+pub fn runner(name: &str) -> RunnerId {
+    RunnerId::new(name).unwrap()
+}
+
+pub fn a_plan_id() -> PlanId {
+    PlanId::new("plan-1").unwrap()
+}
+
+pub fn gathering_plan() -> Plan {
+    Plan {
+        run: run_id(),
+        stage: stage(),
+        id: a_plan_id(),
+        state: PlanState::Gathering { left: seconds(60) },
+        runners_wanted: 2,
+        terms: Terms::default(),
+    }
+}
+
+/// A plan whose instant is noon, set with two runners of two.
+pub fn a_set_plan() -> Plan {
+    Plan {
+        state: PlanState::Set {
+            start_at: noon(),
+            quorum: 2,
+        },
+        ..gathering_plan()
+    }
+}
+
+/// A report of the run and plan above, well-formed for its phase. Two of one runner are
+/// of one incarnation.
+pub fn a_report(name: &str, phase: Phase) -> Report {
+    Report {
+        run: run_id(),
+        stage: stage(),
+        runner: runner(name),
+        name: name.to_owned(),
+        node: None,
+        incarnation: Incarnation::new(format!("{name}-process")).unwrap(),
+        sequence: 1,
+        phase,
+        plan: Some(a_plan_id()),
+        armed: matches!(phase, Phase::Armed | Phase::Fired | Phase::Running),
+        clock: ClockReport {
+            utc: noon(),
+            error: None,
+            source: "system clock".to_owned(),
+        },
+        vus: Some(10),
+        waiting_for: None,
+        setup_took: None,
+        start: None,
+        exit_code: phase.is_final().then_some(0),
+        reason: None,
+        k6_errors: Vec::new(),
+    }
+}
+
+/// A start so many microseconds after noon, k6 seen running 2 ms later.
+pub fn a_start(late_us: i64) -> StartReport {
+    let lateness = TimeDelta::microseconds(late_us);
+    let running_at = noon() + lateness + TimeDelta::milliseconds(2);
+    StartReport {
+        fired_at: noon() + lateness,
+        lateness,
+        clock_error: None,
+        running_at: Some(running_at),
+        load_at: Some(running_at),
+    }
+}
+
+/// A time base on which everybody agrees: it is noon now.
+pub fn agreed(now: Instant) -> Reading {
+    Reading {
+        clock: Some(AgreedClock::new(now, noon())),
+        voters: 1,
+        at_odds: BTreeMap::new(),
+    }
+}

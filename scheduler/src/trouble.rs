@@ -1,0 +1,20 @@
+//! What makes the rendezvous unusable.
+
+use rendezvous::{DocumentError, RunId, StoreError};
+
+/// Why the rendezvous cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The store does not answer, or refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What stands there cannot be read, so nobody knows whether an instant is set.
+    #[error("{0}. If no run is under way there, remove it and start again")]
+    Unreadable(DocumentError),
+    /// Another run's scheduler writes to the same place.
+    #[error(
+        "run {0} has taken this stage's place in the store while it was used here: \
+         give each run a store of its own, and start again"
+    )]
+    TakenOver(RunId),
+}

