@@ -23,7 +23,12 @@ pub struct Cli {
     pub run: RunId,
 
     /// The stage of the run to take part in
-    #[arg(long, env = "TMINUS_STAGE", value_name = "NAME", default_value = "main")]
+    #[arg(
+        long,
+        env = "TMINUS_STAGE",
+        value_name = "NAME",
+        default_value = "main"
+    )]
     pub stage: StageName,
 
     /// Which runner this is: unique within the run, and the same after a restart
@@ -35,7 +40,12 @@ pub struct Cli {
     pub name: Option<String>,
 
     /// Who runs the script's setup(): `early` = the agent, before the runner is ready; `k6` = k6 itself, after the instant
-    #[arg(long, env = "TMINUS_SETUP", value_name = "WHO", default_value = "early")]
+    #[arg(
+        long,
+        env = "TMINUS_SETUP",
+        value_name = "WHO",
+        default_value = "early"
+    )]
     pub setup: SetupMode,
 
     /// Run an early setup() again if it is older than this when the instant is known (its tokens may expire)
@@ -63,7 +73,12 @@ pub struct Cli {
     pub grace: Duration,
 
     /// Where the time comes from: `none` = this machine's clock as it is, its error unmeasured
-    #[arg(long, env = "TMINUS_NTP", value_name = "SOURCE", default_value = "none")]
+    #[arg(
+        long,
+        env = "TMINUS_NTP",
+        value_name = "SOURCE",
+        default_value = "none"
+    )]
     pub ntp: NtpSource,
 
     /// Spin through this last stretch before the instant, at most 2ms; 0s where runners share cores
@@ -71,7 +86,12 @@ pub struct Cli {
     pub spin: Duration,
 
     /// How the agent's own log lines look on standard error
-    #[arg(long, env = "TMINUS_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        env = "TMINUS_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
 
     /// The command that starts k6, after `--`
@@ -123,11 +143,15 @@ fn late_policy(text: &str) -> Result<LatePolicy, String> {
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 fn duration(text: &str, range: std::ops::RangeInclusive<Duration>) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; give a duration such as 90s or 10m"))?;
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; give a duration such as 90s or 10m"))?;
     if range.contains(&duration) {
         return Ok(duration);
     }
-    let (least, most) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
+    let (least, most) = (
+        humantime::format_duration(*range.start()),
+        humantime::format_duration(*range.end()),
+    );
     Err(format!("it must be between {least} and {most}"))
 }
 
@@ -155,7 +179,11 @@ pub fn parse() -> Result<Cli, u8> {
     let cli = Cli::try_parse().map_err(|error| {
         // Nothing can be done if even this cannot be written.
         let _ = error.print();
-        if error.use_stderr() { crate::decide::ending::code::USAGE } else { 0 }
+        if error.use_stderr() {
+            crate::decide::ending::code::USAGE
+        } else {
+            0
+        }
     })?;
     crate::log::set_up(cli.log_format);
     Ok(cli)

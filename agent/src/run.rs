@@ -41,7 +41,10 @@ const LAST_REPORT_WITHIN: Duration = Duration::from_secs(3);
 #[must_use]
 pub fn main(cli: Cli) -> u8 {
     // On this thread, which lives as long as the process: k6 dies with the thread that started it.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!("cannot start: {error}");
@@ -199,8 +202,13 @@ impl Runner {
     }
 
     fn tell(&self, phase: rendezvous::Phase) {
-        let Identity { run, stage, name, .. } = &self.identity;
-        let lateness = self.machine.start().map(|start| format!("{:+.3} ms", millis(start.lateness)));
+        let Identity {
+            run, stage, name, ..
+        } = &self.identity;
+        let lateness = self
+            .machine
+            .start()
+            .map(|start| format!("{:+.3} ms", millis(start.lateness)));
         let reason = self.machine.end().and_then(|end| end.reason.clone());
         tracing::info!(%run, %stage, runner = %name, %phase, lateness, reason, "{phase}");
     }
@@ -215,11 +223,17 @@ impl Runner {
                     setup.abort();
                 }
             }
-            Action::RunTeardown(within) => sources::teardown(self.api.as_ref(), within, &self.events),
+            Action::RunTeardown(within) => {
+                sources::teardown(self.api.as_ref(), within, &self.events)
+            }
             Action::StopK6 => sources::stop(self.api.as_ref(), &self.events),
             Action::SignalK6(signal) => self.signal(unix(signal)),
             Action::KillK6 => self.signal(Signal::SIGKILL),
-            Action::Arm { start_at, late, tolerance } => self.arm(start_at, late, tolerance),
+            Action::Arm {
+                start_at,
+                late,
+                tolerance,
+            } => self.arm(start_at, late, tolerance),
             Action::Disarm => {
                 if let Some(countdown) = &self.countdown {
                     countdown.cancel.cancel();
@@ -243,7 +257,8 @@ impl Runner {
 
     fn try_start_k6(&mut self) -> Result<(), starting::CannotStart> {
         let (k6, owner) = starting::start(&self.command, &self.identity, &self.tail)?;
-        let api = Api::new(owner).map_err(|error| starting::CannotStart::Other(error.to_string()))?;
+        let api =
+            Api::new(owner).map_err(|error| starting::CannotStart::Other(error.to_string()))?;
         tracing::info!(pid = k6.pid(), address = %owner.address, "k6 started, paused");
         self.k6 = Some(k6);
         self.api = Some(api);
@@ -276,23 +291,38 @@ impl Runner {
         }
     }
 
-    fn arm(&mut self, start_at: chrono::DateTime<chrono::Utc>, late: rendezvous::LatePolicy, tolerance: Duration) {
+    fn arm(
+        &mut self,
+        start_at: chrono::DateTime<chrono::Utc>,
+        late: rendezvous::LatePolicy,
+        tolerance: Duration,
+    ) {
         // Without NTP the machine's clock is the only truth, and all runners of a machine read it at the same
         // moment: when the plan comes. From here on its steps change nothing.
         let stepped = self.clock.anchor_again();
         tracing::debug!(?stepped, "clock read again");
         self.publisher.quiet_before(start_at);
-        let Some(owner) = self.api.as_ref().map(Api::owner) else { return };
-        let order = Order { start_at, late, tolerance, owner, spin: self.spin };
+        let Some(owner) = self.api.as_ref().map(Api::owner) else {
+            return;
+        };
+        let order = Order {
+            start_at,
+            late,
+            tolerance,
+            owner,
+            spin: self.spin,
+        };
         let (clock, cancel, events) = (self.clock.clone(), Cancel::new(), self.events.clone());
         let called_off = cancel.clone();
-        let thread = std::thread::Builder::new().name("countdown".to_owned()).spawn(move || {
-            let outgoing = wait_and_resume(&order, &clock, &called_off);
-            let _ = events.send(Event::Triggered(outgoing.triggered));
-            for disturbance in outgoing.disturbances {
-                tracing::warn!("while waiting: {disturbance}; the instant was kept");
-            }
-        });
+        let thread = std::thread::Builder::new()
+            .name("countdown".to_owned())
+            .spawn(move || {
+                let outgoing = wait_and_resume(&order, &clock, &called_off);
+                let _ = events.send(Event::Triggered(outgoing.triggered));
+                for disturbance in outgoing.disturbances {
+                    tracing::warn!("while waiting: {disturbance}; the instant was kept");
+                }
+            });
         match thread {
             Ok(thread) => self.countdown = Some(Countdown { cancel, thread }),
             Err(error) => {
@@ -304,7 +334,8 @@ impl Runner {
 
     fn publish(&mut self) {
         if !self.machine.must_not_report() {
-            self.publisher.publish_if_due(&self.machine, &self.identity, &self.clock, &self.tail);
+            self.publisher
+                .publish_if_due(&self.machine, &self.identity, &self.clock, &self.tail);
         }
     }
 
@@ -315,9 +346,16 @@ impl Runner {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         if !self.machine.must_not_report() {
-            let last = self.publisher.last(&self.machine, &self.identity, &self.clock, &self.tail);
-            if tokio::time::timeout(LAST_REPORT_WITHIN, last).await.is_err() {
-                tracing::warn!("the last report could not be written within {LAST_REPORT_WITHIN:?}");
+            let last = self
+                .publisher
+                .last(&self.machine, &self.identity, &self.clock, &self.tail);
+            if tokio::time::timeout(LAST_REPORT_WITHIN, last)
+                .await
+                .is_err()
+            {
+                tracing::warn!(
+                    "the last report could not be written within {LAST_REPORT_WITHIN:?}"
+                );
             }
         }
         match &end.reason {

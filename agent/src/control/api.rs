@@ -115,18 +115,28 @@ impl Api {
     /// [`ApiError`], also for an answer that is no status.
     pub async fn status(&self) -> Result<Status, ApiError> {
         let asked = async {
-            let response = self.client.get(self.url("status")).send().await.map_err(sent)?;
+            let response = self
+                .client
+                .get(self.url("status"))
+                .send()
+                .await
+                .map_err(sent)?;
             let http = response.status();
             let body = read(response).await?;
             if !http.is_success() {
-                return Err(ApiError::Broken(format!("it answered {http} to a question for its status")));
+                return Err(ApiError::Broken(format!(
+                    "it answered {http} to a question for its status"
+                )));
             }
             serde_json::from_slice::<Document<StatusAttributes>>(&body)
                 .map_err(|error| ApiError::Broken(format!("its status cannot be read ({error})")))
         };
         let document = within(ANSWER_WITHIN, asked).await?;
         let attributes = document.data.attributes;
-        Ok(Status { status: attributes.status, vus: attributes.vus_max })
+        Ok(Status {
+            status: attributes.status,
+            vus: attributes.vus_max,
+        })
     }
 
     /// Resumes k6: one request, never repeated. k6's own answer says status 4 even when it was taken, so
@@ -141,7 +151,9 @@ impl Api {
             Ok(Ok(http)) => Ok(Reply::Unclear(format!("the answer {http}"))),
             Ok(Err(error @ (ApiError::NotUp | ApiError::NoConnection(_)))) => Err(error),
             Ok(Err(error)) => Ok(Reply::Unclear(format!("no answer ({error})"))),
-            Err(_) => Ok(Reply::Unclear(format!("no answer within {RESUME_ANSWER_WITHIN:?}"))),
+            Err(_) => Ok(Reply::Unclear(format!(
+                "no answer within {RESUME_ANSWER_WITHIN:?}"
+            ))),
         }
     }
 
@@ -158,8 +170,13 @@ impl Api {
     }
 
     async fn patch(&self, attributes: &str) -> Result<reqwest::StatusCode, ApiError> {
-        let body = format!(r#"{{"data":{{"type":"status","id":"default","attributes":{attributes}}}}}"#);
-        let request = self.client.patch(self.url("status")).header("Content-Type", "application/json").body(body);
+        let body =
+            format!(r#"{{"data":{{"type":"status","id":"default","attributes":{attributes}}}}}"#);
+        let request = self
+            .client
+            .patch(self.url("status"))
+            .header("Content-Type", "application/json")
+            .body(body);
         let response = request.send().await.map_err(sent)?;
         let http = response.status();
         // Read to its end, so that the connection can be used again.
@@ -182,7 +199,9 @@ impl Api {
             .map_err(|error| SetupFailure::Dropped(chain(&error)))?;
         if response.status().is_success() {
             // The data may be megabytes, and k6 has it.
-            discard(response).await.map_err(|error| SetupFailure::Dropped(chain(&error)))?;
+            discard(response)
+                .await
+                .map_err(|error| SetupFailure::Dropped(chain(&error)))?;
             return Ok(began.elapsed());
         }
         Err(SetupFailure::Refused(reason(response).await))
@@ -194,7 +213,12 @@ impl Api {
     /// What k6 answered, or that it did not answer `within` this time.
     pub async fn teardown(&self, within: Duration) -> Result<(), String> {
         let asked = async {
-            let response = self.client.post(self.url("teardown")).send().await.map_err(|error| chain(&error))?;
+            let response = self
+                .client
+                .post(self.url("teardown"))
+                .send()
+                .await
+                .map_err(|error| chain(&error))?;
             if response.status().is_success() {
                 return Ok(());
             }
@@ -202,7 +226,12 @@ impl Api {
         };
         tokio::time::timeout(within, asked)
             .await
-            .unwrap_or_else(|_| Err(format!("it took longer than {}", humantime::format_duration(within))))
+            .unwrap_or_else(|_| {
+                Err(format!(
+                    "it took longer than {}",
+                    humantime::format_duration(within)
+                ))
+            })
     }
 }
 
@@ -213,7 +242,9 @@ async fn reason(response: reqwest::Response) -> String {
         Ok(body) => body,
         Err(error) => return format!("{http}, and its reason could not be read ({error})"),
     };
-    let first = serde_json::from_slice::<Errors>(&body).ok().and_then(|errors| errors.errors.into_iter().next());
+    let first = serde_json::from_slice::<Errors>(&body)
+        .ok()
+        .and_then(|errors| errors.errors.into_iter().next());
     match first {
         Some(error) if !error.detail.is_empty() => error.detail,
         Some(error) if !error.title.is_empty() => error.title,
@@ -223,10 +254,16 @@ async fn reason(response: reqwest::Response) -> String {
 
 async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| ApiError::Broken(chain(&error)))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| ApiError::Broken(chain(&error)))?
+    {
         body.extend_from_slice(&chunk);
         if body.len() > MOST_BYTES {
-            return Err(ApiError::Broken(format!("its answer is longer than {MOST_BYTES} bytes")));
+            return Err(ApiError::Broken(format!(
+                "its answer is longer than {MOST_BYTES} bytes"
+            )));
         }
     }
     Ok(body)
@@ -237,7 +274,10 @@ async fn discard(mut response: reqwest::Response) -> Result<(), reqwest::Error> 
     Ok(())
 }
 
-async fn within<T>(limit: Duration, asked: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+async fn within<T>(
+    limit: Duration,
+    asked: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
     tokio::time::timeout(limit, asked)
         .await
         .unwrap_or_else(|_| Err(ApiError::Broken(format!("no answer within {limit:?}"))))
@@ -250,7 +290,11 @@ fn sent(error: reqwest::Error) -> ApiError {
     let refused = innermost(&error)
         .downcast_ref::<std::io::Error>()
         .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
-    if refused { ApiError::NotUp } else { ApiError::NoConnection(chain(&error)) }
+    if refused {
+        ApiError::NotUp
+    } else {
+        ApiError::NoConnection(chain(&error))
+    }
 }
 
 /// The innermost cause says what went wrong; what is round it repeats the URL.
@@ -258,6 +302,10 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     innermost(error).to_string()
 }
 
-fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error)
+fn innermost<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> &'a (dyn std::error::Error + 'static) {
+    std::iter::successors(Some(error), |error| error.source())
+        .last()
+        .unwrap_or(error)
 }

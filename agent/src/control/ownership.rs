@@ -34,9 +34,15 @@ impl Owner {
     pub fn check(self) -> Result<(), NotOurs> {
         let listens = || {
             let inode = listener(self.address)?;
-            family(self.root).into_iter().any(|process| holds(&process, inode)).then_some(())
+            family(self.root)
+                .into_iter()
+                .any(|process| holds(&process, inode))
+                .then_some(())
         };
-        listens().ok_or(NotOurs { address: self.address, root: self.root })
+        listens().ok_or(NotOurs {
+            address: self.address,
+            root: self.root,
+        })
     }
 }
 
@@ -91,7 +97,10 @@ impl<S> tower::Layer<S> for OwnedBy {
     type Service = Checked<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Checked { inner, owner: self.0 }
+        Checked {
+            inner,
+            owner: self.0,
+        }
     }
 }
 
@@ -138,19 +147,38 @@ mod tests {
     fn our_own_listener_is_ours() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        Owner { root: std::process::id(), address }.check().unwrap();
+        Owner {
+            root: std::process::id(),
+            address,
+        }
+        .check()
+        .unwrap();
     }
 
     #[test]
     fn a_listener_of_a_parent_or_of_nobody_is_not_ours() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let of_child = Owner { root: child.id(), address }.check();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let of_child = Owner {
+            root: child.id(),
+            address,
+        }
+        .check();
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(of_child.is_err());
         drop(listener);
-        assert!(Owner { root: std::process::id(), address }.check().is_err());
+        assert!(
+            Owner {
+                root: std::process::id(),
+                address
+            }
+            .check()
+            .is_err()
+        );
     }
 }

@@ -47,8 +47,14 @@ const STAND_BY: Duration = Duration::from_millis(200);
 /// Waits for the instant and resumes k6. Blocks: it is meant for a thread of its own.
 #[must_use]
 pub fn wait_and_resume(order: &Order, clock: &Clock, cancel: &Cancel) -> Outgoing {
-    let nothing_sent = |triggered| Outgoing { triggered, disturbances: Vec::new() };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let nothing_sent = |triggered| Outgoing {
+        triggered,
+        disturbances: Vec::new(),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return nothing_sent(Triggered::NotSent(error.to_string())),
     };
@@ -71,7 +77,10 @@ pub fn wait_and_resume(order: &Order, clock: &Clock, cancel: &Cancel) -> Outgoin
     } else {
         resume(&runtime, &api, fired_at, lateness, now.bound())
     };
-    Outgoing { triggered, disturbances }
+    Outgoing {
+        triggered,
+        disturbances,
+    }
 }
 
 fn resume(
@@ -97,9 +106,17 @@ fn resume(
 
 /// A connection that has carried a request is kept by k6; one that never did is closed after 10 s. If it cannot be opened
 /// now, there is another try while there is time, and at last the resume itself opens one.
-fn open_connection(order: &Order, clock: &Clock, cancel: &Cancel, runtime: &tokio::runtime::Runtime, api: &Api) {
+fn open_connection(
+    order: &Order,
+    clock: &Clock,
+    cancel: &Cancel,
+    runtime: &tokio::runtime::Runtime,
+    api: &Api,
+) {
     loop {
-        let left = (order.start_at - clock.now().midpoint()).to_std().unwrap_or_default();
+        let left = (order.start_at - clock.now().midpoint())
+            .to_std()
+            .unwrap_or_default();
         // A late join has no time to lose, and no instant to hit.
         let limit = left.saturating_sub(STAND_BY);
         if limit.is_zero() || cancel.is_cancelled() {

@@ -113,12 +113,20 @@ pub enum Verdict {
 
 /// Judges what stands in the store for our stage.
 #[must_use]
-pub fn judge(plan: Option<&Plan>, rules: &Rules, earlier: Option<&Earlier>, now: DateTime<Utc>) -> Verdict {
+pub fn judge(
+    plan: Option<&Plan>,
+    rules: &Rules,
+    earlier: Option<&Earlier>,
+    now: DateTime<Utc>,
+) -> Verdict {
     let Some(plan) = plan else {
         return Verdict::Nothing(None);
     };
     if plan.run != rules.run || plan.stage != rules.stage {
-        let left_over = format!("the plan there is of run {} and stage {}", plan.run, plan.stage);
+        let left_over = format!(
+            "the plan there is of run {} and stage {}",
+            plan.run, plan.stage
+        );
         return Verdict::Nothing(Some(left_over));
     }
     let id = plan.id.clone();
@@ -139,7 +147,11 @@ pub fn judge(plan: Option<&Plan>, rules: &Rules, earlier: Option<&Earlier>, now:
         };
     }
     if late != LatePolicy::Join && is_late(by, tolerance) {
-        return Verdict::Late { id, by, policy: late };
+        return Verdict::Late {
+            id,
+            by,
+            policy: late,
+        };
     }
     Verdict::Start {
         id,
@@ -233,7 +245,10 @@ mod tests {
         let Verdict::Late { by, policy, .. } = verdict else {
             panic!("{verdict:?}")
         };
-        assert_eq!((by.num_milliseconds(), policy), (millis, LatePolicy::Refuse));
+        assert_eq!(
+            (by.num_milliseconds(), policy),
+            (millis, LatePolicy::Refuse)
+        );
     }
 
     #[test]
@@ -300,7 +315,12 @@ mod tests {
     #[case(Phase::Ready, 500)]
     #[case(Phase::Armed, -1)]
     fn a_plan_that_cannot_have_made_load_yet_is_kept(#[case] phase: Phase, #[case] millis: i64) {
-        let verdict = judge(Some(&plan()), &rules(), Some(&earlier(phase)), after(millis));
+        let verdict = judge(
+            Some(&plan()),
+            &rules(),
+            Some(&earlier(phase)),
+            after(millis),
+        );
         assert!(matches!(verdict, Verdict::Start { .. }), "{verdict:?}");
     }
 

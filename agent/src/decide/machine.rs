@@ -234,17 +234,30 @@ enum State {
     /// `POST /v1/setup` is open.
     SettingUp,
     /// That POST was dropped; perhaps because k6 is ending.
-    SetupDropped { failure: SetupFailure, until: Instant },
+    SetupDropped {
+        failure: SetupFailure,
+        until: Instant,
+    },
     /// k6 waits for the resume, and so do we.
     Waiting,
     /// A thread waits for the instant. With an ending where it was called off.
-    Armed { ending: Option<(Ending, Option<StopSignal>)> },
+    Armed {
+        ending: Option<(Ending, Option<StopSignal>)>,
+    },
     /// The resume was sent, and k6 has not been seen running.
-    Confirming { accepted: bool, doubt: Option<String>, until: Instant },
+    Confirming {
+        accepted: bool,
+        doubt: Option<String>,
+        until: Instant,
+    },
     /// k6 runs.
     Running,
     /// k6 is being stopped.
-    Stopping { ending: Ending, step: Step, until: Instant },
+    Stopping {
+        ending: Ending,
+        step: Step,
+        until: Instant,
+    },
     /// Over.
     Ended(End),
 }
@@ -404,7 +417,9 @@ impl Machine {
                 None => "the instant".to_owned(),
             },
             State::Stopping { .. } => "k6 to end".to_owned(),
-            State::Armed { .. } | State::Confirming { .. } | State::Running | State::Ended(_) => return None,
+            State::Armed { .. } | State::Confirming { .. } | State::Running | State::Ended(_) => {
+                return None;
+            }
         };
         Some(match self.trouble() {
             Some(trouble) => format!("{what}; {}", trouble.text),
@@ -417,11 +432,14 @@ impl Machine {
     pub fn next_tick(&self) -> Duration {
         match self.state {
             // A plan may become late any moment.
-            State::Admitting | State::Building { .. } | State::SettingUp | State::SetupDropped { .. } => {
-                Duration::from_millis(250)
-            }
+            State::Admitting
+            | State::Building { .. }
+            | State::SettingUp
+            | State::SetupDropped { .. } => Duration::from_millis(250),
             State::Confirming { .. } | State::Stopping { .. } => Duration::from_millis(250),
-            State::Waiting | State::Armed { .. } | State::Running | State::Ended(_) => Duration::from_secs(1),
+            State::Waiting | State::Armed { .. } | State::Running | State::Ended(_) => {
+                Duration::from_secs(1)
+            }
         }
     }
 
@@ -484,7 +502,11 @@ impl Machine {
             State::Building { .. } if status == k6_status::PAUSED_BEFORE_RUN => self.on_built(now),
             State::Building { .. } if status >= k6_status::STARTED => {
                 let reason = format!("k6 left its pause before it was resumed (status {status})");
-                self.wind_up(Ending::own(Phase::Failed, code::NOT_READY, reason), None, now)
+                self.wind_up(
+                    Ending::own(Phase::Failed, code::NOT_READY, reason),
+                    None,
+                    now,
+                )
             }
             State::Confirming { .. } if status >= k6_status::STARTED => {
                 self.phase = Phase::Running;
@@ -509,7 +531,9 @@ impl Machine {
     }
 
     fn trouble(&self) -> Option<&Trouble> {
-        self.trouble_reading.as_ref().or(self.trouble_writing.as_ref())
+        self.trouble_reading
+            .as_ref()
+            .or(self.trouble_writing.as_ref())
     }
 
     fn on_built(&mut self, now: Moment) -> Vec<Action> {
@@ -528,7 +552,11 @@ impl Machine {
         self.consider(now)
     }
 
-    fn on_setup_ended(&mut self, result: Result<Duration, SetupFailure>, now: Moment) -> Vec<Action> {
+    fn on_setup_ended(
+        &mut self,
+        result: Result<Duration, SetupFailure>,
+        now: Moment,
+    ) -> Vec<Action> {
         if self.state != State::SettingUp {
             return Vec::new();
         }
@@ -550,7 +578,11 @@ impl Machine {
     fn setup_failed(&mut self, failure: &SetupFailure, now: Moment) -> Vec<Action> {
         // What an earlier setup() left is not torn down: there is no telling which data k6 holds now.
         self.setup_done = None;
-        self.wind_up(Ending::own(Phase::Failed, failure.code(), failure.reason()), None, now)
+        self.wind_up(
+            Ending::own(Phase::Failed, failure.code(), failure.reason()),
+            None,
+            now,
+        )
     }
 
     fn on_triggered(&mut self, triggered: Triggered, now: Moment) -> Vec<Action> {
@@ -559,14 +591,29 @@ impl Machine {
         };
         let ending = ending.take();
         match triggered {
-            Triggered::Sent { fired_at, lateness, clock_error, reply } => {
+            Triggered::Sent {
+                fired_at,
+                lateness,
+                clock_error,
+                reply,
+            } => {
                 self.phase = Phase::Fired;
-                self.start = Some(Start { fired_at, lateness, clock_error, running_at: None, load_at: None });
+                self.start = Some(Start {
+                    fired_at,
+                    lateness,
+                    clock_error,
+                    running_at: None,
+                    load_at: None,
+                });
                 let (accepted, doubt) = match reply {
                     Reply::Accepted => (true, None),
                     Reply::Unclear(doubt) => (false, Some(doubt)),
                 };
-                self.state = State::Confirming { accepted, doubt, until: now.mono + CONFIRM_WITHIN };
+                self.state = State::Confirming {
+                    accepted,
+                    doubt,
+                    until: now.mono + CONFIRM_WITHIN,
+                };
                 match ending {
                     None => vec![Action::Poll(Some(POLL_CONFIRMING))],
                     Some((ending, signal)) => self.wind_up(ending, signal, now),
@@ -574,7 +621,8 @@ impl Machine {
             }
             not_sent => {
                 self.state = State::Waiting;
-                let (ending, signal) = ending.unwrap_or_else(|| (self.why_not_sent(not_sent), None));
+                let (ending, signal) =
+                    ending.unwrap_or_else(|| (self.why_not_sent(not_sent), None));
                 self.wind_up(ending, signal, now)
             }
         }
@@ -582,12 +630,23 @@ impl Machine {
 
     fn on_k6_ended(&mut self, exit: K6Exit, now: Moment) -> Vec<Action> {
         match &self.state {
-            State::Building { .. } if exit == ADDRESS_TAKEN && !self.api_seen && self.ports_tried < MOST_PORTS => {
-                self.notes.push("the port for k6's API was taken by another process; trying another".to_owned());
+            State::Building { .. }
+                if exit == ADDRESS_TAKEN && !self.api_seen && self.ports_tried < MOST_PORTS =>
+            {
+                self.notes.push(
+                    "the port for k6's API was taken by another process; trying another".to_owned(),
+                );
                 self.start_k6(now)
             }
             State::Stopping { ending, .. } => {
-                let end = ending.clone().end(Some(exit));
+                let mut end = ending.clone().end(Some(exit));
+                if end.code == 0 && end.phase == Phase::Aborted {
+                    // Whole after all, if it ran; where it never ran, 0 would be a wrong success.
+                    match self.start {
+                        Some(_) => end.phase = Phase::Finished,
+                        None => end.code = code::ABORTED,
+                    }
+                }
                 self.finish(end);
                 Vec::new()
             }
@@ -595,10 +654,16 @@ impl Machine {
                 self.finish(ended_unasked(exit));
                 vec![Action::Disarm]
             }
-            State::Confirming { accepted: false, doubt, .. } => {
+            State::Confirming {
+                accepted: false,
+                doubt,
+                ..
+            } => {
                 let doubt = doubt.as_deref().unwrap_or("no answer");
                 let code = unless_zero(exit);
-                let reason = format!("k6 ended ({exit}) and it is not known whether it ran: the resume got {doubt}");
+                let reason = format!(
+                    "k6 ended ({exit}) and it is not known whether it ran: the resume got {doubt}"
+                );
                 self.finish(Ending::own(Phase::Failed, code, reason).end(None));
                 Vec::new()
             }
@@ -607,7 +672,11 @@ impl Machine {
                     K6Exit::Code(_) => None,
                     K6Exit::Signal(signal) => Some(format!("k6 was killed by signal {signal}")),
                 };
-                self.finish(End { phase: Phase::Finished, code: exit.code(), reason });
+                self.finish(End {
+                    phase: Phase::Finished,
+                    code: exit.code(),
+                    reason,
+                });
                 Vec::new()
             }
             _ => {
@@ -624,7 +693,9 @@ impl Machine {
 
     fn start_k6(&mut self, now: Moment) -> Vec<Action> {
         self.ports_tried += 1;
-        self.state = State::Building { until: now.mono + self.settings.ready_timeout };
+        self.state = State::Building {
+            until: now.mono + self.settings.ready_timeout,
+        };
         vec![Action::StartK6, Action::Poll(Some(POLL_STARTING))]
     }
 }
@@ -632,7 +703,10 @@ impl Machine {
 /// k6 ended by itself while it should have waited.
 fn ended_unasked(exit: K6Exit) -> End {
     let reason = match exit {
-        K6Exit::Code(99) => "k6 ended before the start: a threshold with abortOnFail was crossed (exit code 99)".to_owned(),
+        K6Exit::Code(99) => {
+            "k6 ended before the start: a threshold with abortOnFail was crossed (exit code 99)"
+                .to_owned()
+        }
         exit => format!("k6 ended before the start ({exit})"),
     };
     Ending::own(Phase::Failed, unless_zero(exit), reason).end(None)

@@ -48,7 +48,11 @@ impl K6 {
     ///
     /// # Errors
     /// [`NotStarted`].
-    pub fn start(argv: &[OsString], environment: &[(&str, &str)], tail: &Tail) -> Result<Self, NotStarted> {
+    pub fn start(
+        argv: &[OsString],
+        environment: &[(&str, &str)],
+        tail: &Tail,
+    ) -> Result<Self, NotStarted> {
         let (program, arguments) = argv.split_first().ok_or_else(|| NotStarted {
             program: "nothing".to_owned(),
             source: io::ErrorKind::NotFound.into(),
@@ -73,12 +77,23 @@ impl K6 {
                 io::ErrorKind::NotFound => "; is k6 installed, and on the PATH?",
                 _ => "",
             };
-            NotStarted { program: program.to_string_lossy().into_owned(), source, cure }
+            NotStarted {
+                program: program.to_string_lossy().into_owned(),
+                source,
+                cure,
+            }
         })?;
         // Only a child that was waited for already has no id.
         let pid = child.id().unwrap_or_default();
-        let passing = child.stderr.take().map(|pipe| stderr::pass_on(pipe, tail.clone()));
-        Ok(Self { child, pid, passing })
+        let passing = child
+            .stderr
+            .take()
+            .map(|pipe| stderr::pass_on(pipe, tail.clone()));
+        Ok(Self {
+            child,
+            pid,
+            passing,
+        })
     }
 
     /// Its process id, and that of its group.
@@ -119,7 +134,11 @@ const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(500);
 fn exit_of(status: ExitStatus) -> K6Exit {
     match (status.code(), status.signal()) {
         (Some(code), _) => K6Exit::Code(u8::try_from(code).unwrap_or(u8::MAX)),
-        (None, signal) => K6Exit::Signal(signal.and_then(|signal| u8::try_from(signal).ok()).unwrap_or(u8::MAX)),
+        (None, signal) => K6Exit::Signal(
+            signal
+                .and_then(|signal| u8::try_from(signal).ok())
+                .unwrap_or(u8::MAX),
+        ),
     }
 }
 

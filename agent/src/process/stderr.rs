@@ -53,9 +53,12 @@ impl Tail {
                 _ => (part, false),
             };
             let room = LINE_BYTES.saturating_sub(state.current.len());
-            state.current.extend_from_slice(&text[..text.len().min(room)]);
+            state
+                .current
+                .extend_from_slice(&text[..text.len().min(room)]);
             if ended {
-                let line = String::from_utf8_lossy(&std::mem::take(&mut state.current)).into_owned();
+                let line =
+                    String::from_utf8_lossy(&std::mem::take(&mut state.current)).into_owned();
                 if !line.trim().is_empty() {
                     state.lines.push_back(line);
                 }
@@ -94,7 +97,14 @@ mod tests {
         tail.take(b"line");
         assert_eq!(
             tail.lines(),
-            ["line 5", "line 6", "line 7", "line 8", "line 9", "half a line"]
+            [
+                "line 5",
+                "line 6",
+                "line 7",
+                "line 8",
+                "line 9",
+                "half a line"
+            ]
         );
     }
 

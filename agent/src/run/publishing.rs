@@ -77,7 +77,10 @@ impl Publisher {
                 let spread = 1.0 + JITTER * (2.0 * rand::random::<f64>() - 1.0);
                 self.renew_at = Instant::now() + RENEW_EVERY.mul_f64(spread);
             }
-            Event::StoreTrouble { side: StoreSide::Writing, .. } => {
+            Event::StoreTrouble {
+                side: StoreSide::Writing,
+                ..
+            } => {
                 self.writing = None;
                 self.dirty = true;
                 self.not_before = Instant::now() + TRY_AGAIN_AFTER;
@@ -92,13 +95,27 @@ impl Publisher {
             // An event ends it.
             return RENEW_EVERY;
         }
-        let due = if self.dirty { self.not_before } else { self.renew_at };
+        let due = if self.dirty {
+            self.not_before
+        } else {
+            self.renew_at
+        };
         let left = due.saturating_duration_since(Instant::now());
-        if self.quiet_before.is_some() { left.max(LOOK_AGAIN_AFTER) } else { left }
+        if self.quiet_before.is_some() {
+            left.max(LOOK_AGAIN_AFTER)
+        } else {
+            left
+        }
     }
 
     /// Writes, if there is something to write and it may be written now.
-    pub fn publish_if_due(&mut self, machine: &Machine, identity: &Identity, clock: &Clock, tail: &Tail) {
+    pub fn publish_if_due(
+        &mut self,
+        machine: &Machine,
+        identity: &Identity,
+        clock: &Clock,
+        tail: &Tail,
+    ) {
         let now = Instant::now();
         let due = self.dirty || now >= self.renew_at;
         if !due || now < self.not_before || self.writing.is_some() || self.is_quiet(clock) {
@@ -118,7 +135,13 @@ impl Publisher {
     }
 
     /// The last report, tried until it is written.
-    pub async fn last(&mut self, machine: &Machine, identity: &Identity, clock: &Clock, tail: &Tail) {
+    pub async fn last(
+        &mut self,
+        machine: &Machine,
+        identity: &Identity,
+        clock: &Clock,
+        tail: &Tail,
+    ) {
         if let Some(writing) = self.writing.take() {
             // So that it cannot overtake the last one.
             let _ = writing.await;
@@ -141,7 +164,13 @@ impl Publisher {
     }
 }
 
-fn report(sequence: u64, machine: &Machine, identity: &Identity, clock: &Clock, tail: &Tail) -> Report {
+fn report(
+    sequence: u64,
+    machine: &Machine,
+    identity: &Identity,
+    clock: &Clock,
+    tail: &Tail,
+) -> Report {
     let reading = clock.now();
     let (plan, armed) = machine.plan();
     let end = machine.end();

@@ -46,7 +46,10 @@ pub fn board(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSend
     tokio::spawn(async move {
         while let Some(board) = boards.next().await {
             let event = match board {
-                Ok(board) => Event::Board { plan: board.plan, abort: board.abort },
+                Ok(board) => Event::Board {
+                    plan: board.plan,
+                    abort: board.abort,
+                },
                 Err(error) => trouble(StoreSide::Reading, &error),
             };
             if events.send(event).is_err() {
@@ -57,7 +60,11 @@ pub fn board(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSend
 }
 
 /// What an earlier process of this runner left, once it can be read.
-pub fn earlier_report(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<Event>) {
+pub fn earlier_report(
+    store: &Arc<dyn Store>,
+    identity: &Identity,
+    events: &UnboundedSender<Event>,
+) {
     let (store, identity, events) = (Arc::clone(store), identity.clone(), events.clone());
     tokio::spawn(async move {
         loop {
@@ -96,7 +103,10 @@ pub fn polling(api: Api, interval: Duration, events: UnboundedSender<Event>) -> 
     tokio::spawn(async move {
         loop {
             let event = match api.status().await {
-                Ok(status) => Some(Event::Status { status: status.status, vus: status.vus }),
+                Ok(status) => Some(Event::Status {
+                    status: status.status,
+                    vus: status.vus,
+                }),
                 // Before the script was read once, and after the end, nobody listens.
                 Err(ApiError::NotUp) => None,
                 Err(error) => Some(Event::ApiTrouble(error.to_string())),

@@ -27,7 +27,8 @@ pub struct Command {
 pub fn read_command(cli: &Cli) -> Result<Command, Vec<String>> {
     let environment: Environment = std::env::vars_os().collect();
     let command_line = CommandLine::parse(&cli.command).map_err(|error| vec![error.to_string()])?;
-    let config = ConfigFile::find(&command_line, &environment).map_err(|error| vec![error.to_string()])?;
+    let config =
+        ConfigFile::find(&command_line, &environment).map_err(|error| vec![error.to_string()])?;
     let run = command_line
         .check(&environment, config.as_ref())
         .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>())?;
@@ -54,8 +55,13 @@ pub enum CannotStart {
 ///
 /// # Errors
 /// [`CannotStart`].
-pub fn start(command: &Command, identity: &Identity, tail: &Tail) -> Result<(K6, Owner), CannotStart> {
-    let address: SocketAddr = port::free().map_err(|error| CannotStart::Other(format!("no free port: {error}")))?;
+pub fn start(
+    command: &Command,
+    identity: &Identity,
+    tail: &Tail,
+) -> Result<(K6, Owner), CannotStart> {
+    let address: SocketAddr =
+        port::free().map_err(|error| CannotStart::Other(format!("no free port: {error}")))?;
     let argv = command.run.paused_at(address, command.no_setup);
     // For the script (`__ENV.TMINUS_RUNNER`), so that what it measures can be told apart.
     let environment = [
@@ -65,6 +71,9 @@ pub fn start(command: &Command, identity: &Identity, tail: &Tail) -> Result<(K6,
     ];
     tracing::debug!(?argv, "starting k6");
     let k6 = K6::start(&argv, &environment, tail).map_err(CannotStart::Program)?;
-    let owner = Owner { root: k6.pid(), address };
+    let owner = Owner {
+        root: k6.pid(),
+        address,
+    };
     Ok((k6, owner))
 }

@@ -6,17 +6,27 @@ use chrono::TimeDelta;
 use rendezvous::{Abort, LatePolicy, Phase, Plan, Slot};
 
 use super::{
-    ADMISSION_WAIT, Action, BEYOND_SCHEDULER, Machine, Moment, State, StoreSide, TROUBLE_LIMIT, Triggered, Trouble,
+    ADMISSION_WAIT, Action, BEYOND_SCHEDULER, Machine, Moment, State, StoreSide, TROUBLE_LIMIT,
+    Triggered, Trouble,
 };
 use crate::decide::admission::{Verdict, judge};
 use crate::decide::ending::{Ending, code};
 
 impl Machine {
-    pub(super) fn on_board(&mut self, plan: Slot<Plan>, abort: Slot<Abort>, now: Moment) -> Vec<Action> {
+    pub(super) fn on_board(
+        &mut self,
+        plan: Slot<Plan>,
+        abort: Slot<Abort>,
+        now: Moment,
+    ) -> Vec<Action> {
         match &abort {
             Ok(Some(abort)) if abort.run == self.settings.rules.run => {
                 let reason = format!("aborted by {}: {}", abort.by, abort.why);
-                return self.wind_up(Ending::own(Phase::Aborted, code::ABORTED, reason), None, now);
+                return self.wind_up(
+                    Ending::own(Phase::Aborted, code::ABORTED, reason),
+                    None,
+                    now,
+                );
             }
             Err(error) => self.note_trouble(StoreSide::Reading, error.to_string(), true, now),
             Ok(_) => {}
@@ -36,7 +46,13 @@ impl Machine {
         self.consider(now)
     }
 
-    pub(super) fn note_trouble(&mut self, side: StoreSide, text: String, hopeless: bool, now: Moment) {
+    pub(super) fn note_trouble(
+        &mut self,
+        side: StoreSide,
+        text: String,
+        hopeless: bool,
+        now: Moment,
+    ) {
         let trouble = match side {
             StoreSide::Reading => &mut self.trouble_reading,
             StoreSide::Writing => &mut self.trouble_writing,
@@ -47,13 +63,17 @@ impl Machine {
             self.notes.push(text.clone());
         }
         let hopeless_since = hopeless.then(|| since.unwrap_or(now.mono));
-        *trouble = Some(Trouble { text, hopeless_since });
+        *trouble = Some(Trouble {
+            text,
+            hopeless_since,
+        });
     }
 
     /// A scheduler that gathers is waited for, and a little longer.
     fn count_time_left(&mut self, plan: Option<&Plan>, now: Moment) {
         let earlier = self.earlier.as_ref().and_then(Option::as_ref);
-        if let Verdict::Gathering { left, .. } = judge(plan, &self.settings.rules, earlier, now.utc) {
+        if let Verdict::Gathering { left, .. } = judge(plan, &self.settings.rules, earlier, now.utc)
+        {
             self.give_up_at = self.give_up_at.max(now.mono + left + BEYOND_SCHEDULER);
         }
     }
@@ -65,12 +85,21 @@ impl Machine {
         };
         if matches!(
             self.state,
-            State::Armed { .. } | State::Confirming { .. } | State::Running | State::Stopping { .. } | State::Ended(_)
+            State::Armed { .. }
+                | State::Confirming { .. }
+                | State::Running
+                | State::Stopping { .. }
+                | State::Ended(_)
         ) {
             return Vec::new();
         }
         self.left_over = None;
-        match judge(board.as_ref(), &self.settings.rules, earlier.as_ref(), now.utc) {
+        match judge(
+            board.as_ref(),
+            &self.settings.rules,
+            earlier.as_ref(),
+            now.utc,
+        ) {
             Verdict::Nothing(left_over) => {
                 self.seen = None;
                 self.left_over = left_over;
@@ -80,13 +109,19 @@ impl Machine {
                 self.seen = Some(id);
                 self.admit(now)
             }
-            Verdict::Start { id, start_at, late, tolerance } => {
+            Verdict::Start {
+                id,
+                start_at,
+                late,
+                tolerance,
+            } => {
                 self.seen = Some(id);
                 if self.state != State::Waiting {
                     return self.admit(now);
                 }
                 if self.setup_is_too_old(now.mono) {
-                    self.notes.push("the data of setup() is too old; running setup() again".to_owned());
+                    self.notes
+                        .push("the data of setup() is too old; running setup() again".to_owned());
                     self.state = State::SettingUp;
                     self.phase = Phase::Starting;
                     return vec![Action::RunSetup];
@@ -94,7 +129,11 @@ impl Machine {
                 self.armed = true;
                 self.phase = Phase::Armed;
                 self.state = State::Armed { ending: None };
-                vec![Action::Arm { start_at, late, tolerance }]
+                vec![Action::Arm {
+                    start_at,
+                    late,
+                    tolerance,
+                }]
             }
             Verdict::Late { id, by, policy } => {
                 self.seen = Some(id);
@@ -105,10 +144,13 @@ impl Machine {
                 self.seen = Some(id);
                 // So that the next process of this runner knows it, too.
                 self.armed = true;
-                let text = format!("an earlier process of this runner used the stage up (it was {phase})");
+                let text =
+                    format!("an earlier process of this runner used the stage up (it was {phase})");
                 let ending = match policy {
                     LatePolicy::Skip => Ending::own(Phase::Skipped, 0, format!("skipped: {text}")),
-                    LatePolicy::Refuse | LatePolicy::Join => Ending::own(Phase::Refused, code::USED_UP, text),
+                    LatePolicy::Refuse | LatePolicy::Join => {
+                        Ending::own(Phase::Refused, code::USED_UP, text)
+                    }
                 };
                 self.wind_up(ending, None, now)
             }
@@ -138,12 +180,16 @@ impl Machine {
                     .board
                     .as_ref()
                     .and_then(Option::as_ref)
-                    .map_or(LatePolicy::Refuse, |plan| self.settings.rules.late_under(plan));
+                    .map_or(LatePolicy::Refuse, |plan| {
+                        self.settings.rules.late_under(plan)
+                    });
                 late_ending(by, policy)
             }
-            Triggered::NotSent(why) => {
-                Ending::own(Phase::Failed, code::NOT_READY, format!("k6 could not be resumed: {why}"))
-            }
+            Triggered::NotSent(why) => Ending::own(
+                Phase::Failed,
+                code::NOT_READY,
+                format!("k6 could not be resumed: {why}"),
+            ),
             // Whoever disarms has an ending of his own.
             Triggered::Disarmed | Triggered::Sent { .. } => {
                 Ending::own(Phase::Aborted, code::ABORTED, "the start was called off")
@@ -165,9 +211,15 @@ impl Machine {
                 let limit = humantime::format_duration(self.settings.ready_timeout);
                 let why = self.waiting_for().unwrap_or_default();
                 let reason = format!("k6 did not become ready within {limit}; it waited for {why}");
-                self.wind_up(Ending::own(Phase::Failed, code::NOT_READY, reason), None, now)
+                self.wind_up(
+                    Ending::own(Phase::Failed, code::NOT_READY, reason),
+                    None,
+                    now,
+                )
             }
-            State::Building { .. } | State::SettingUp | State::Waiting | State::Admitting => self.keep_waiting(now),
+            State::Building { .. } | State::SettingUp | State::Waiting | State::Admitting => {
+                self.keep_waiting(now)
+            }
             State::Confirming { .. } | State::Stopping { .. } => self.press_on(now),
             _ => Vec::new(),
         }
@@ -183,7 +235,11 @@ impl Machine {
             since.is_some_and(|since| now.mono.saturating_duration_since(since) >= TROUBLE_LIMIT)
         };
         let troubles = [&self.trouble_reading, &self.trouble_writing];
-        let hopeless = troubles.into_iter().flatten().find(is_hopeless).map(|trouble| trouble.text.clone());
+        let hopeless = troubles
+            .into_iter()
+            .flatten()
+            .find(is_hopeless)
+            .map(|trouble| trouble.text.clone());
         if let Some(text) = hopeless {
             let ending = Ending::own(Phase::Failed, code::NO_ACCESS, text);
             return self.wind_up(ending, None, now);
@@ -203,15 +259,23 @@ impl Machine {
         let (Some(board), Some(earlier)) = (&self.board, &self.earlier) else {
             return false;
         };
-        let verdict = judge(board.as_ref(), &self.settings.rules, earlier.as_ref(), now.utc);
+        let verdict = judge(
+            board.as_ref(),
+            &self.settings.rules,
+            earlier.as_ref(),
+            now.utc,
+        );
         matches!(verdict, Verdict::Start { .. })
     }
 
     fn why_no_plan(&self) -> String {
-        let waited = humantime::format_duration(Duration::from_secs(self.settings.deadline.as_secs()));
+        let waited =
+            humantime::format_duration(Duration::from_secs(self.settings.deadline.as_secs()));
         match &self.seen {
             Some(_) => "gave up: the scheduler was gathering runners and fell silent".to_owned(),
-            None => format!("gave up: no plan came within {waited}; was a scheduler started for this run and stage?"),
+            None => format!(
+                "gave up: no plan came within {waited}; was a scheduler started for this run and stage?"
+            ),
         }
     }
 }
@@ -219,7 +283,11 @@ impl Machine {
 fn late_ending(by: TimeDelta, policy: LatePolicy) -> Ending {
     let by = humantime::format_duration(by.to_std().unwrap_or_default().round_to_millis());
     match policy {
-        LatePolicy::Skip => Ending::own(Phase::Skipped, 0, format!("skipped: came {by} after the instant")),
+        LatePolicy::Skip => Ending::own(
+            Phase::Skipped,
+            0,
+            format!("skipped: came {by} after the instant"),
+        ),
         LatePolicy::Refuse | LatePolicy::Join => {
             let reason = format!(
                 "came {by} after the instant; `--late join` would start all the same, `--late skip` would pass without load"

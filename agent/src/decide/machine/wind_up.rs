@@ -6,7 +6,12 @@ use crate::decide::ending::{CodeRule, Ending, code};
 
 impl Machine {
     /// Begins to end. The first ending stays; a later one changes nothing.
-    pub(super) fn wind_up(&mut self, ending: Ending, signal: Option<StopSignal>, now: Moment) -> Vec<Action> {
+    pub(super) fn wind_up(
+        &mut self,
+        ending: Ending,
+        signal: Option<StopSignal>,
+        now: Moment,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
         match &mut self.state {
             State::Stopping { .. } | State::Ended(_) => return actions,
@@ -25,7 +30,11 @@ impl Machine {
                 // The load has begun: k6 runs teardown() itself.
                 actions.push(Action::Poll(None));
                 actions.push(told(signal));
-                self.state = State::Stopping { ending, step: Step::Told, until: now.mono + self.settings.grace };
+                self.state = State::Stopping {
+                    ending,
+                    step: Step::Told,
+                    until: now.mono + self.settings.grace,
+                };
                 return actions;
             }
         }
@@ -34,10 +43,18 @@ impl Machine {
         if self.setup_done.take().is_some() {
             // A teardown() that hangs must leave k6 time to end by itself.
             actions.push(Action::RunTeardown(self.settings.grace / 2));
-            self.state = State::Stopping { ending, step: Step::Teardown { then: signal }, until };
+            self.state = State::Stopping {
+                ending,
+                step: Step::Teardown { then: signal },
+                until,
+            };
         } else {
             actions.push(told(signal));
-            self.state = State::Stopping { ending, step: Step::Told, until };
+            self.state = State::Stopping {
+                ending,
+                step: Step::Told,
+                until,
+            };
         }
         actions
     }
@@ -57,10 +74,15 @@ impl Machine {
     }
 
     pub(super) fn on_stop_failed(&mut self, detail: &str) -> Vec<Action> {
-        let State::Stopping { step: Step::Told, .. } = self.state else {
+        let State::Stopping {
+            step: Step::Told, ..
+        } = self.state
+        else {
             return Vec::new();
         };
-        self.notes.push(format!("k6 cannot be stopped by its API ({detail}); sending SIGTERM"));
+        self.notes.push(format!(
+            "k6 cannot be stopped by its API ({detail}); sending SIGTERM"
+        ));
         vec![Action::SignalK6(StopSignal::Terminate)]
     }
 
@@ -75,7 +97,11 @@ impl Machine {
             State::Admitting => CodeRule::Own(128 + number),
             _ => CodeRule::OfK6,
         };
-        let ending = Ending { phase: Phase::Aborted, code: rule, reason: format!("{name} received") };
+        let ending = Ending {
+            phase: Phase::Aborted,
+            code: rule,
+            reason: format!("{name} received"),
+        };
         self.wind_up(ending, Some(signal), now)
     }
 
@@ -92,16 +118,23 @@ impl Machine {
             State::Confirming { doubt, .. } => {
                 // A resume that k6 has not read yet would still start the load: nothing but its end prevents that.
                 let doubt = doubt.take().unwrap_or_else(|| "a good answer".to_owned());
-                let reason = format!("k6 did not start: the resume got {doubt}, and k6 was never seen running");
+                let reason = format!(
+                    "k6 did not start: the resume got {doubt}, and k6 was never seen running"
+                );
                 let ending = Ending::own(Phase::Failed, code::NOT_READY, reason);
-                self.state = State::Stopping { ending, step: Step::Killed, until: now.mono + self.settings.grace };
+                self.state = State::Stopping {
+                    ending,
+                    step: Step::Killed,
+                    until: now.mono + self.settings.grace,
+                };
                 vec![Action::Poll(None), Action::KillK6]
             }
             State::Stopping { step, until, .. } if *step != Step::Killed => {
                 *step = Step::Killed;
                 *until = now.mono + self.settings.grace;
                 let grace = humantime::format_duration(self.settings.grace);
-                self.notes.push(format!("k6 did not end within {grace}; killing it"));
+                self.notes
+                    .push(format!("k6 did not end within {grace}; killing it"));
                 vec![Action::KillK6]
             }
             _ => Vec::new(),
