@@ -10,7 +10,7 @@ cargo build --release ${CI:+--locked} --package tminus-agent --package tminus-sc
 # The target ends when its standard input closes, so it goes even if this script is killed.
 coproc target { exec target/release/load-target; }
 # shellcheck disable=SC2154 # bash names target_PID after the coproc
-trap '[[ -z ${target_PID:-} ]] || kill "$target_PID"' EXIT
+trap '[[ -z ${target_PID:-} ]] || { kill "$target_PID"; wait "$target_PID" || true; }' EXIT
 read -r url <&"${target[0]}"
 
 # k6 reports its use to its makers over the internet, which can hold up its exit: not for a demo.

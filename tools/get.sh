@@ -13,19 +13,22 @@ readonly K6_V1=1.1.0 K6_V2=2.2.0 CARGO_DENY=0.20.2
 # get FOLDER RECIPE: lets RECIPE fill an empty folder, which becomes .tools/FOLDER only when it has succeeded.
 # So .tools/FOLDER is whole or absent, however this script ends. Of two at the same time one waits for the other.
 get() {
-    local folder=.tools/$1 recipe=$2
-    [[ ! -d $folder ]] || return 0
+    local folder=$1 recipe=$2 partial
+    [[ ! -d .tools/$folder ]] || return 0
     mkdir -p .tools
     (
         flock 9
-        [[ ! -d $folder ]] || exit 0
-        echo "tools: getting $1" >&2
-        rm -rf "$folder.partial"
-        mkdir "$folder.partial"
+        [[ ! -d .tools/$folder ]] || exit 0
+        echo "tools: getting $folder" >&2
+        # Left by one that was killed; what that one had started may still be writing there.
+        rm -rf .tools/partial.* || true
+        partial=$(mktemp -d .tools/partial.XXXXXX)
+        mkdir "$partial/$folder"
         # The lock is closed for the recipe: a helper process that outlives it (Go starts one) must not hold it.
-        "$recipe" "$folder.partial" 9>&-
-        mv -T "$folder.partial" "$folder"
-        echo "tools: $folder is ready" >&2
+        "$recipe" "$partial/$folder" 9>&-
+        mv -T "$partial/$folder" ".tools/$folder"
+        rmdir "$partial"
+        echo "tools: .tools/$folder is ready" >&2
     ) 9>.tools/lock
 }
 

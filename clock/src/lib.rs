@@ -21,6 +21,7 @@ mod span;
 mod timebase;
 mod wall;
 
+pub mod ntp;
 pub mod wait;
 
 #[cfg(any(test, feature = "simulation"))]

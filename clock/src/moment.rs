@@ -13,7 +13,7 @@ const SHORTEST_SUSPEND: TimeDelta = TimeDelta::milliseconds(1);
 
 /// A reading of `CLOCK_MONOTONIC_RAW`: the time since a point of no meaning,
 /// about the boot. It stands still while the machine is suspended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Raw(Duration);
 
 impl Raw {
@@ -80,7 +80,10 @@ impl Moment {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
+    use crate::simulation::{Event, SimulatedTimebase};
 
     fn moment(raw_ns: u64, suspended_ns: i64) -> Moment {
         Moment {
@@ -113,6 +116,22 @@ mod tests {
             moment(1_500, 1_000_000).since(quiet),
             TimeDelta::nanoseconds(1_000_500)
         );
+    }
+
+    #[test]
+    fn a_suspend_in_the_middle_of_reading_is_counted() {
+        for offset in 0..100 {
+            let machine = SimulatedTimebase::at(DateTime::UNIX_EPOCH);
+            let start = Moment::read(&machine);
+            let asleep = Duration::from_secs(300);
+            machine.after(Duration::from_nanos(offset), Event::Suspend(asleep));
+            let read = Moment::read(&machine).since(start);
+            let off = machine.true_elapsed() - read;
+            // One that comes after the reading is none of its business.
+            if machine.true_elapsed() >= span::signed(asleep) {
+                assert!(off < TimeDelta::microseconds(1), "{offset} ns: {off}");
+            }
+        }
     }
 
     #[test]

@@ -104,3 +104,59 @@ fn read(clock: ClockId) -> TimeSpec {
     // It fails for clocks that the kernel does not have.
     clock_gettime(clock).expect("Linux has had every one of these clocks since 2.6.39")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        thread,
+        time::{Instant, SystemTime},
+    };
+
+    use super::*;
+
+    #[test]
+    fn raw_time_is_the_clock_that_nobody_slews() {
+        let read = || Raw::new(since_origin(ClockId::CLOCK_MONOTONIC_RAW));
+        let (before, raw, after) = (read(), MachineTimebase.raw(), read());
+        assert!((before..=after).contains(&raw), "{raw:?}");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "what this module stands in for")]
+    fn wall_time_is_the_system_clock() {
+        // Tried again because somebody may set it between the readings.
+        let in_order = (0..3).any(|_| {
+            let before = DateTime::<Utc>::from(SystemTime::now());
+            let wall = MachineTimebase.wall();
+            (before..=SystemTime::now().into()).contains(&wall)
+        });
+        assert!(in_order);
+    }
+
+    #[test]
+    fn suspended_time_is_what_the_boot_clock_is_ahead_of_the_monotonic_one() {
+        let boot = || span::signed(since_origin(ClockId::CLOCK_BOOTTIME));
+        let monotonic = || span::signed(since_origin(ClockId::CLOCK_MONOTONIC));
+        let (monotonic_before, boot_before) = (monotonic(), boot());
+        let suspended = MachineTimebase.suspended();
+        let (monotonic_after, boot_after) = (monotonic(), boot());
+        assert!(suspended >= boot_before - monotonic_after, "{suspended}");
+        assert!(suspended <= boot_after - monotonic_before, "{suspended}");
+    }
+
+    #[test]
+    fn a_sleep_lasts_its_time() {
+        let began = Instant::now();
+        MachineTimebase.sleep(Duration::from_millis(5), &Cancel::new());
+        assert!(began.elapsed() >= Duration::from_millis(5));
+    }
+
+    #[test]
+    fn a_sleep_leaves_its_thread_the_least_timer_slack() {
+        let slack = thread::spawn(|| {
+            MachineTimebase.sleep(Duration::ZERO, &Cancel::new());
+            prctl::get_timerslack()
+        });
+        assert!(matches!(slack.join(), Ok(Ok(1))));
+    }
+}

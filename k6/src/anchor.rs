@@ -29,20 +29,15 @@ impl Run {
     /// A script on the standard input stays there; a URL stays as it is. So does a secret source
     /// whose file would have a comma in its path, which k6 has no way to be told.
     pub fn anchored(&self, base: &Path) -> Vec<OsString> {
-        let mut words = vec![program(base, &self.command_line.program)];
-        for (at, argument) in self.command_line.arguments.iter().enumerate() {
-            match argument {
-                Argument::Positional { word, .. } if at == self.script_at => {
-                    words.push(match self.script() {
-                        Script::File(path) => absolute(base, path.as_os_str()),
-                        Script::Stdin | Script::Url(_) => word.clone(),
-                    });
-                }
-                Argument::Flags(flags) => words.extend(anchor_flags(base, flags).words()),
-                _ => words.extend(argument.words()),
-            }
-        }
-        words
+        let program = program(base, self.program());
+        self.words(program, Vec::new(), |at, argument| match argument {
+            Argument::Positional { .. } if at == self.script_at => match self.script() {
+                Script::File(path) => vec![absolute(base, path.as_os_str())],
+                Script::Stdin | Script::Url(_) => argument.words(),
+            },
+            Argument::Flags(flags) => anchor_flags(base, flags).words(),
+            _ => argument.words(),
+        })
     }
 }
 

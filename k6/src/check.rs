@@ -109,9 +109,12 @@ impl CommandLine {
                     candidates.into_iter().partition(|(_, word, place)| {
                         *place == Place::AfterDashes && word.as_bytes().starts_with(b"-")
                     });
-                if scripts.len() != 1 {
-                    let all = scripts.iter().map(|(_, word, _)| lossy(word)).collect();
-                    problems.push(Contradiction::ManyScripts(all));
+                match scripts.len() {
+                    0 => problems.push(Contradiction::NoScript),
+                    1 => {}
+                    _ => problems.push(Contradiction::ManyScripts(
+                        scripts.iter().map(|(_, word, _)| lossy(word)).collect(),
+                    )),
                 }
                 problems.extend(
                     flags

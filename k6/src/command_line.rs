@@ -32,24 +32,12 @@ pub enum CommandLineError {
     },
     /// The word that k6 takes for its subcommand is another one than `run`.
     #[error(
-        "k6 takes `{subcommand}` for its subcommand, but tminus starts `k6 run` only; before \
-         `run`, write global flags, and others only with `=`"
+        "k6 takes `{subcommand}` for its subcommand, but tminus starts only `k6 run`; the flags of \
+         `run` belong behind it"
     )]
     OtherSubcommand {
         /// The word.
         subcommand: String,
-    },
-    /// A value before the subcommand is also `run`, and k6 would take away that one.
-    #[error("k6 would take the value `run` of `{flag}` for its subcommand: write it with `=`")]
-    SecondRun {
-        /// The word before it.
-        flag: String,
-    },
-    /// A flag before `run` has its value behind it, where tminus puts its own flags.
-    #[error("the value of `{flag}` would stand behind `run`: write the flag there too")]
-    ValueBehindRun {
-        /// The word with the flag.
-        flag: String,
     },
 }
 
@@ -71,11 +59,7 @@ impl CommandLine {
                 subcommand: lossy(&words[run]),
             });
         }
-        if let Some(at) = words[..run].iter().position(|word| word == "run") {
-            let flag = if at == 0 { program } else { &words[at - 1] };
-            return Err(CommandLineError::SecondRun { flag: lossy(flag) });
-        }
-        let (arguments, doubts) = parse::parse(words, run)?;
+        let (arguments, doubts) = parse::parse(&subcommand::without_run(words));
         Ok(Self {
             program: program.clone(),
             arguments,

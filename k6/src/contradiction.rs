@@ -78,7 +78,10 @@ pub enum Contradiction {
     )]
     Linger(Source),
     /// A truth value that k6 would refuse too: with 255 for a flag, with 104 for a variable.
-    #[error("{0} is no truth value that k6 can read: write `true` or `false`, or {remedy}", remedy = .0.remedy())]
+    #[error(
+        "k6 cannot read the truth value of {0}, and would exit: write `true` or `false`, or {remedy}",
+        remedy = .0.remedy()
+    )]
     NotATruthValue(Source),
     /// A wish for k6's help.
     #[error(
@@ -90,15 +93,18 @@ pub enum Contradiction {
     #[error("`k6 run` was given no script: name a file, or `-` for the standard input")]
     NoScript,
     /// More than one word that k6 would take for the script.
-    #[error("`k6 run` takes one script, but was given `{words}`: leave all but one out", words = .0.join("`, `"))]
+    #[error(
+        "`k6 run` takes one script, but was given `{words}`: leave all but one out",
+        words = .0.join("`, `")
+    )]
     ManyScripts(Vec<String>),
     /// A flag where k6 expects none any more.
     #[error("`{0}` stands after `--`, where k6 takes it for a script: write it before `--`")]
     FlagAfterDashes(String),
     /// An unknown flag behind which a contradiction could hide.
     #[error(
-        "`{flag}` holds no flag of k6 v1.1 or v2.2, so it cannot be told what `{word}` means to \
-         k6: correct it, or write it as a word of its own, with `=` and a value"
+        "`{flag}` is not known from k6 v1.1 or v2.2, so it is unclear what `{word}` means to k6: \
+         correct it, or write it alone and with its value, as in `--flag=value`"
     )]
     UnknownFlag {
         /// The word with the unknown flag.

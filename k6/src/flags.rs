@@ -1,8 +1,8 @@
 //! The flags that `k6 run` knows: those of v1.1.0 and of v2.2.0 in one table.
 //!
 //! The versions agree on every flag that both have, so one table reads the command lines of
-//! both; a flag that the k6 at hand lacks is refused by k6 itself. `tests/flags.rs` compares the
-//! table with `k6 run --help` of the real programs.
+//! both; a flag that the k6 at hand lacks is refused by k6 itself. `tests/real/flags.rs` compares
+//! the table with `k6 run --help` of the real programs.
 
 /// What may follow a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,11 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use crate::command_line::CommandLineError;
 use crate::flags::{Flag, Takes};
 
 /// One argument with all that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Argument {
-    /// The subcommand `run`.
-    Run,
     /// A known flag, or a bundle of them.
     Flags(FlagWord),
     /// A word that is not a flag.
@@ -97,8 +94,8 @@ impl FlagWord {
 
     /// The word without the flags of these names and their values; `None` where none is left.
     pub(crate) fn without(mut self, names: &[&str]) -> Option<Self> {
-        let owned = |flag: &&Flag| names.contains(&flag.name);
-        if self.flags.last().is_some_and(|flag| owned(flag)) {
+        let owned = |flag: &&'static Flag| names.contains(&flag.name);
+        if self.flags.last().is_some_and(owned) {
             self.value = Value::Absent;
         }
         self.flags.retain(|flag| !owned(flag));
@@ -138,7 +135,6 @@ impl FlagWord {
 impl Argument {
     pub(crate) fn words(&self) -> Vec<OsString> {
         match self {
-            Self::Run => vec!["run".into()],
             Self::Flags(flags) => flags.words(),
             Self::Positional { word, .. } | Self::Unknown(word) => vec![word.clone()],
             Self::Dashes => vec!["--".into()],
@@ -146,35 +142,29 @@ impl Argument {
     }
 }
 
-/// Parses the words after the program, of which the one at `run` is the subcommand.
-///
-/// k6 takes the subcommand away and reads what is left as one list. A flag before it whose value
-/// would stand behind it is an error here: tminus puts its own flags in between.
+/// Parses the words after the program, the subcommand taken out.
 ///
 /// An unknown flag is k6's to complain about. It may also be new in a later k6, and then only that
 /// k6 knows whether it takes a value; so wherever the answer would change which words are flags,
 /// there is a [`Doubt`].
-pub(crate) fn parse(
-    words: &[OsString],
-    run: usize,
-) -> Result<(Vec<Argument>, Vec<Doubt>), CommandLineError> {
+pub(crate) fn parse(words: &[OsString]) -> (Vec<Argument>, Vec<Doubt>) {
     let mut parser = Parser {
         words,
-        run,
         at: 0,
         arguments: Vec::new(),
         doubts: Vec::new(),
         unknown: None,
     };
     while let Some(word) = words.get(parser.at) {
-        parser.argument(word)?;
+        parser.at += 1;
+        parser.argument(word);
     }
-    Ok((parser.arguments, parser.doubts))
+    (parser.arguments, parser.doubts)
 }
 
 struct Parser<'a> {
     words: &'a [OsString],
-    run: usize,
+    /// The place of the next word.
     at: usize,
     arguments: Vec<Argument>,
     doubts: Vec<Doubt>,
@@ -183,17 +173,8 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn argument(&mut self, word: &'a OsString) -> Result<(), CommandLineError> {
+    fn argument(&mut self, word: &'a OsString) {
         let unknown = self.unknown.take();
-        if self.at == self.run {
-            if let Some(flag) = unknown {
-                return Err(CommandLineError::ValueBehindRun { flag: lossy(flag) });
-            }
-            self.at += 1;
-            self.arguments.push(Argument::Run);
-            return Ok(());
-        }
-        self.at += 1;
         let bytes = word.as_bytes();
         if bytes.len() < 2 || bytes[0] != b'-' {
             let place = if unknown.is_some() {
@@ -205,38 +186,27 @@ impl<'a> Parser<'a> {
                 word: word.clone(),
                 place,
             });
-            return Ok(());
+            return;
         }
         if let Some(flag) = unknown {
             self.doubt(flag, word);
         }
-        match bytes {
-            b"--" => {
-                self.dashes();
-                Ok(())
-            }
-            [b'-', b'-', name @ ..] => self.long(word, name),
-            [_, letters @ ..] => self.short(word, letters),
-            [] => Ok(()),
+        if bytes == b"--" {
+            self.arguments.push(Argument::Dashes);
+            let rest = self.words[self.at..].iter().cloned();
+            self.arguments.extend(rest.map(|word| Argument::Positional {
+                word,
+                place: Place::AfterDashes,
+            }));
+            self.at = self.words.len();
+        } else if let Some(text) = bytes.strip_prefix(b"--") {
+            self.long(word, text);
+        } else {
+            self.short(word, &bytes[1..]);
         }
     }
 
-    fn dashes(&mut self) {
-        self.arguments.push(Argument::Dashes);
-        while let Some(word) = self.words.get(self.at) {
-            self.arguments.push(if self.at == self.run {
-                Argument::Run
-            } else {
-                Argument::Positional {
-                    word: word.clone(),
-                    place: Place::AfterDashes,
-                }
-            });
-            self.at += 1;
-        }
-    }
-
-    fn long(&mut self, word: &'a OsString, text: &[u8]) -> Result<(), CommandLineError> {
+    fn long(&mut self, word: &'a OsString, text: &[u8]) {
         let (name, attached) = match text.iter().position(|byte| *byte == b'=') {
             Some(at) => (&text[..at], Some(os(&text[at + 1..]))),
             None => (text, None),
@@ -247,11 +217,11 @@ impl<'a> Parser<'a> {
                 self.unknown = Some(word);
             }
             self.arguments.push(Argument::Unknown(word.clone()));
-            return Ok(());
+            return;
         };
         let value = match attached {
             Some(text) => Value::Attached(text),
-            None if flag.takes == Takes::Text => self.next_value(word)?,
+            None if flag.takes == Takes::Text => self.next_value(),
             None => Value::Absent,
         };
         let skipped = OsString::new();
@@ -261,10 +231,9 @@ impl<'a> Parser<'a> {
             value,
             skipped,
         }));
-        Ok(())
     }
 
-    fn short(&mut self, word: &'a OsString, letters: &[u8]) -> Result<(), CommandLineError> {
+    fn short(&mut self, word: &'a OsString, letters: &[u8]) {
         let mut bundle = FlagWord {
             long: false,
             flags: Vec::new(),
@@ -283,7 +252,7 @@ impl<'a> Parser<'a> {
             };
             let Some(flag) = Flag::lettered(*letter) else {
                 self.unknown_letter(word, letters, attached.is_some());
-                return Ok(());
+                return;
             };
             bundle.flags.push(flag);
             if let Some(text) = attached {
@@ -294,12 +263,11 @@ impl<'a> Parser<'a> {
             } else if !tail.is_empty() {
                 bundle.value = Value::Glued(os(tail));
             } else {
-                bundle.value = self.next_value(word)?;
+                bundle.value = self.next_value();
             }
             break;
         }
         self.arguments.push(Argument::Flags(bundle));
-        Ok(())
     }
 
     /// `-X` and `-X=value` can be passed on; in any longer word an unknown letter may begin a value
@@ -313,13 +281,10 @@ impl<'a> Parser<'a> {
         self.arguments.push(Argument::Unknown(word.clone()));
     }
 
-    fn next_value(&mut self, flag: &OsString) -> Result<Value, CommandLineError> {
-        if self.at == self.run {
-            return Err(CommandLineError::ValueBehindRun { flag: lossy(flag) });
-        }
+    fn next_value(&mut self) -> Value {
         let value = self.words.get(self.at).cloned();
         self.at += 1;
-        Ok(value.map_or(Value::Missing, Value::Next))
+        value.map_or(Value::Missing, Value::Next)
     }
 
     fn doubt(&mut self, flag: &OsString, word: &OsString) {

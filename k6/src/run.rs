@@ -71,30 +71,46 @@ impl Run {
         self.web_dashboard.as_ref()
     }
 
-    /// The command line that starts k6 paused, with its API on `address`: the program first, ours
-    /// right after `run`, the rest of the user's in its order.
+    /// The command line that starts k6 paused, with its API on `address`: the program and `run`,
+    /// ours right behind it, and then the rest of the user's in its order.
     ///
     /// Each of our flags is there once, whatever the user gave. With `no_setup`, or with the same
     /// flag of the user's own, k6 runs no setup() on resume. Where only the user's environment or
     /// configuration file says so, no flag is needed, and none is added for it: k6 obeys them.
     pub fn paused_at(&self, address: SocketAddr, no_setup: bool) -> Vec<OsString> {
-        let mut words = vec![self.command_line.program.clone()];
-        for argument in &self.command_line.arguments {
-            match argument {
-                Argument::Flags(flags) => {
-                    let rest = flags.clone().without(&OWNED);
-                    words.extend(rest.into_iter().flat_map(|flags| flags.words()));
-                }
-                Argument::Run => {
-                    words.extend(argument.words());
-                    words.extend(["--paused".into(), "--address".into()]);
-                    words.push(address.to_string().into());
-                    if no_setup || matches!(self.no_setup, Some(Source::Flag { .. })) {
-                        words.push("--no-setup".into());
-                    }
-                }
-                _ => words.extend(argument.words()),
-            }
+        let mut ours = vec![
+            "--paused".into(),
+            "--address".into(),
+            address.to_string().into(),
+        ];
+        if no_setup || matches!(self.no_setup, Some(Source::Flag { .. })) {
+            ours.push("--no-setup".into());
+        }
+        self.words(self.program().into(), ours, |_, argument| match argument {
+            Argument::Flags(flags) => flags
+                .clone()
+                .without(&OWNED)
+                .map(|rest| rest.words())
+                .unwrap_or_default(),
+            _ => argument.words(),
+        })
+    }
+
+    /// A command line of this program, `run`, our words, and those that each argument gives.
+    ///
+    /// `run` comes first, although the user may have had flags before it. Behind it they mean the
+    /// same to k6; before it, one that stands alone once ours is taken out of its bundle may make
+    /// k6 take `run` for its value.
+    pub(crate) fn words(
+        &self,
+        program: OsString,
+        ours: Vec<OsString>,
+        each: impl Fn(usize, &Argument) -> Vec<OsString>,
+    ) -> Vec<OsString> {
+        let mut words = vec![program, "run".into()];
+        words.extend(ours);
+        for (at, argument) in self.command_line.arguments.iter().enumerate() {
+            words.extend(each(at, argument));
         }
         words
     }

@@ -1,4 +1,4 @@
-//! Which word of a command line k6 takes for its subcommand.
+//! Which word of a command line k6 takes for its subcommand, and what it then goes on with.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -29,6 +29,16 @@ pub(crate) fn find(words: &[OsString]) -> Option<usize> {
         }
     }
     None
+}
+
+/// The words that k6 parses for flags once it has found `run` among them: without the first word
+/// that is `run`, even if that is not the one that was found, but the value of a flag before it.
+pub(crate) fn without_run(words: &[OsString]) -> Vec<OsString> {
+    let mut words = words.to_vec();
+    if let Some(first) = words.iter().position(|word| word == "run") {
+        words.remove(first);
+    }
+    words
 }
 
 fn swallows_the_next(word: &[u8]) -> bool {

@@ -4,7 +4,8 @@
 //! `reports/<stage>/<runner>.json`. A file is written under another name and
 //! renamed, so that a reader sees the old document or the new one, whole; and
 //! it is read as something that anybody may have put there. Changes are noticed
-//! by looking every 100 ms.
+//! by looking every 100 ms. The directory itself is never made again: once
+//! removed, it is an error until it is back.
 //!
 //! Nothing is synced to the disk: what a loss of power takes away, it takes
 //! from runners and schedulers that it ends too, and a file that it leaves cut
@@ -168,4 +169,3 @@ impl Store for DirectoryStore {
             .boxed()
     }
 }
-

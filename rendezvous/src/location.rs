@@ -45,3 +45,31 @@ impl fmt::Display for StoreLocation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("dir:/tmp/rendezvous", "/tmp/rendezvous")]
+    #[case("dir:below/here", "below/here")]
+    #[case("dir:a:b", "a:b")]
+    fn a_location_is_read_and_shown_alike(#[case] text: &str, #[case] path: &str) {
+        let location: StoreLocation = text.parse().unwrap();
+        assert_eq!(location, StoreLocation::Directory(PathBuf::from(path)));
+        assert_eq!(location.to_string(), text);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("dir:")]
+    #[case("/tmp/rendezvous")]
+    #[case("DIR:/tmp")]
+    #[case("http://host")]
+    fn any_other_is_refused_and_says_how_it_is_given(#[case] text: &str) {
+        let error = text.parse::<StoreLocation>().unwrap_err();
+        assert!(error.contains("dir:PATH"), "{error}");
+    }
+}

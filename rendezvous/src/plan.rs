@@ -147,7 +147,7 @@ impl Plan {
         };
         match &self.state {
             PlanState::Gathering { left } => {
-                let seconds = left.as_millis().div_ceil(1000);
+                let seconds = left.as_nanos().div_ceil(1_000_000_000);
                 form.seconds_left = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
             }
             PlanState::Set { start_at, quorum } => {

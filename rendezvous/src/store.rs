@@ -44,17 +44,18 @@ pub enum Write {
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReportEvent {
     /// A report is there. `live`: it changed before this watch's eyes, so it is as
-    /// fresh as this event; else it was there when the watch began (or began again), and may be of
-    /// any age.
+    /// fresh as this event; else it was there when the watch began (or began again
+    /// after an error), and may be of any age.
     Seen {
         /// The report.
         report: Box<Report>,
         /// Whether the change itself was seen.
         live: bool,
     },
-    /// A report was removed from the store.
+    /// A report was removed from the store, or replaced by another run's.
     Gone(RunnerId),
-    /// A document is there that cannot be read as a report. It is told once for each change of it.
+    /// A document is there that cannot be read as a report. It is told once for each
+    /// change of it. A report that was seen in its place before is not taken back.
     Unreadable(DocumentError),
 }
 
@@ -91,13 +92,14 @@ pub trait Store: Send + Sync {
     /// What stands there for a stage now.
     ///
     /// # Errors
-    /// [`StoreError`] if nothing could be read at all. A single document that is unreadable
-    /// is an error in its [`Slot`].
+    /// [`StoreError`] if nothing could be read at all. A single document that is
+    /// unreadable is an error in its [`Slot`].
     async fn read(&self, stage: &StageName) -> Result<Board, StoreError>;
 
-    /// What stands there for a stage: now, and again at each change, until dropped. The
-    /// stream never ends; after an error it tries again by itself, with a back-off.
-    /// The same error is not repeated while it lasts.
+    /// What stands there for a stage: now, and again at each change, until dropped.
+    /// The stream never ends; after an error it tries again by itself, with a
+    /// back-off where trying is dear, and what it then finds is told even if it is
+    /// what was told before. The same error is not repeated while it lasts.
     fn watch(&self, stage: &StageName) -> BoxStream<'static, Result<Board, StoreError>>;
 
     /// Writes a stage's plan if nobody wrote it since `expected` was read.
@@ -120,7 +122,8 @@ pub trait Store: Send + Sync {
     /// [`StoreError`]; then it is not known to have been written.
     async fn publish(&self, report: &Report) -> Result<(), StoreError>;
 
-    /// The report that stands there for a runner and stage, of whichever run and incarnation.
+    /// The report that stands there for a runner and stage, of whichever run and
+    /// incarnation.
     ///
     /// # Errors
     /// [`StoreError`] if nothing could be read.
@@ -131,8 +134,9 @@ pub trait Store: Send + Sync {
     ) -> Result<Slot<Report>, StoreError>;
 
     /// The reports of a run and stage: those that are there, then each change, until
-    /// dropped. Reports of other runs and stages are left out. The stream never ends; after an error it
-    /// tries again by itself, and the same error is not repeated while it lasts.
+    /// dropped. Reports of other runs and stages are left out. The stream never ends;
+    /// after an error it tries again by itself, and tells what is there as at its
+    /// beginning. The same error is not repeated while it lasts.
     fn watch_reports(
         &self,
         run: &RunId,

@@ -186,3 +186,33 @@ pub fn write(form: &impl Serialize) -> String {
     // serde_json fails only on others.
     serde_json::to_string(form).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("", 5, "")]
+    #[case("12345", 5, "12345")]
+    #[case("123456", 5, "1234…")]
+    #[case("äöüßé!", 5, "äöüß…")]
+    #[case("a\tb\r\n\u{1b}", 9, "a\tb   ")]
+    #[case("123456", 1, "…")]
+    fn a_text_is_one_line_of_limited_length(
+        #[case] text: &str,
+        #[case] longest: usize,
+        #[case] clean: &str,
+    ) {
+        assert_eq!(clean_text(text, longest), clean);
+        assert_eq!(clean_text(clean, longest), clean, "cleaned once, it stays");
+    }
+
+    #[test]
+    fn what_is_beyond_the_range_of_a_field_is_written_as_its_end() {
+        assert_eq!(write_nanos(Duration::MAX), i64::MAX as u64);
+        assert_eq!(write_delta(TimeDelta::MAX), i64::MAX);
+        assert_eq!(write_delta(TimeDelta::MIN), i64::MIN);
+        assert_eq!(write_delta(TimeDelta::nanoseconds(-5)), -5);
+    }
+}

@@ -14,6 +14,8 @@
 
 pub mod decide;
 pub mod exit;
+pub mod run;
+pub mod show;
 pub mod trouble;
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Values that the tests of this crate share.
 #![allow(clippy::unwrap_used)]
 
+pub mod fake_agent;
+pub mod faulty_store;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use rendezvous::{
     ClockReport, Incarnation, Phase, Plan, PlanId, PlanState, Report, RunId, RunnerId, StageName,
-    StartReport, Terms,
+    StartReport, StoreError, Terms,
 };
 use tokio::time::Instant;
 
@@ -108,5 +111,12 @@ pub fn agreed(now: Instant) -> Reading {
         clock: Some(AgreedClock::new(now, noon())),
         voters: 1,
         at_odds: BTreeMap::new(),
+    }
+}
+
+pub fn unavailable() -> StoreError {
+    StoreError::Unavailable {
+        action: "read the plan".to_owned(),
+        detail: "no route to host".to_owned(),
     }
 }

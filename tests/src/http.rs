@@ -169,8 +169,7 @@ impl AsyncWrite for Stamped {
     }
 }
 
-/// A client in a few lines, for the tests of the servers.
-#[cfg(test)]
+/// A client in a few lines.
 pub mod client {
     use std::{
         io::{Read, Write},

@@ -12,6 +12,10 @@ pub mod mark;
 pub mod moment;
 pub mod process;
 pub mod programs;
+pub mod runner;
 pub mod scratch;
+pub mod stage;
 pub mod target;
 pub mod wait;
+
+pub use http::client;

@@ -1,25 +1,28 @@
 //! Programs under test, none of which outlives its test.
 
+mod seen;
+
 use std::{
     env,
     ffi::OsStr,
-    io::{Read, Write},
+    io::Write,
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::{
     sys::{
         prctl,
         signal::{Signal, kill, killpg},
-        wait::{Id, WaitPidFlag, WaitStatus, waitid},
     },
     unistd::Pid,
 };
+
+use seen::{Seen, capture, watch};
 
 use crate::{
     mark::{self, Mark, Marked},
@@ -253,87 +256,6 @@ impl Drop for Running {
         }
         let _ = self.child.wait();
     }
-}
-
-/// What threads have seen of a program.
-#[derive(Default)]
-struct Seen {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    streams_ended: usize,
-    exit: Option<Exit>,
-}
-
-impl State {
-    /// Whether nothing more can come.
-    fn is_over(&self) -> bool {
-        self.exit.is_some() && self.streams_ended == 2
-    }
-}
-
-impl Seen {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock());
-        self.changed.notify_all();
-    }
-
-    /// Waits until `look` finds something.
-    fn wait<T>(&self, limit: Duration, look: impl Fn(&State) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + limit;
-        let mut state = self.lock();
-        loop {
-            if let Some(found) = look(&state) {
-                return Some(found);
-            }
-            let left = deadline.checked_duration_since(Instant::now())?;
-            state = self.changed.wait_timeout(state, left).unwrap().0;
-        }
-    }
-}
-
-fn capture(
-    mut pipe: impl Read + Send + 'static,
-    seen: &Arc<Seen>,
-    stream: fn(&mut State) -> &mut Vec<u8>,
-) {
-    let seen = seen.clone();
-    thread::spawn(move || {
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(read @ 1..) = pipe.read(&mut buffer) {
-            seen.change(|state| stream(state).extend_from_slice(&buffer[..read]));
-        }
-        seen.change(|state| state.streams_ended += 1);
-    });
-}
-
-/// Waits for the end of a child without reaping it.
-fn watch(id: Pid, seen: &Arc<Seen>) -> JoinHandle<()> {
-    let seen = seen.clone();
-    thread::spawn(move || {
-        let status = loop {
-            match waitid(Id::Pid(id), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
-                Err(nix::errno::Errno::EINTR) => {}
-                status => break status,
-            }
-        };
-        let at = Moment::now();
-        let (code, signal) = match status {
-            Ok(WaitStatus::Exited(_, code)) => (Some(code), None),
-            Ok(WaitStatus::Signaled(_, signal, _)) => (None, Some(signal)),
-            other => panic!("waiting for process {id} gave {other:?}"),
-        };
-        seen.change(|state| state.exit = Some(Exit { code, signal, at }));
-    })
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -16,7 +16,7 @@ fn anchored(command: &str) -> String {
 #[case("k6 run ../s.js", "k6 run /home/me/../s.js")]
 #[case("k6 run -- -s.js", "k6 run -- /home/me/-s.js")]
 #[case("./k6 run s.js", "/home/me/k6 run /home/me/s.js")]
-#[case("k6 -c k.json run s.js", "k6 -c /home/me/k.json run /home/me/s.js")]
+#[case("k6 -c k.json run s.js", "k6 run -c /home/me/k.json /home/me/s.js")]
 #[case("k6 run -qck.json s.js", "k6 run -qc/home/me/k.json /home/me/s.js")]
 #[case(
     "k6 run --config=k.json s.js",
@@ -28,7 +28,7 @@ fn what_k6_reads_is_named_in_full(#[case] before: &str, #[case] after: &str) {
 
 #[rstest]
 #[case("k6 run /s.js")]
-#[case("/usr/bin/k6 -c /k.json run -qp -")]
+#[case("/usr/bin/k6 run -c /k.json -qp -")]
 #[case("k6 run https://host/s.js --config=")]
 #[case("k6 run -o csv=x.csv --summary-export=s.json --console-output c.txt /s.js")]
 #[case("k6 run --log-output file=./k6.log --secret-source mock=a=b /s.js")]

@@ -23,11 +23,11 @@ fn paused(command: &str, no_setup: bool) -> String {
 #[case("/usr/bin/k6 run s.js -q", "/usr/bin/k6 run OURS s.js -q")]
 #[case(
     "k6 -qv --log-output none run s.js",
-    "k6 -qv --log-output none run OURS s.js"
+    "k6 run OURS -qv --log-output none s.js"
 )]
 #[case(
     "k6 -c k6.json run -u3 - -d 10s",
-    "k6 -c k6.json run OURS -u3 - -d 10s"
+    "k6 run OURS -c k6.json -u3 - -d 10s"
 )]
 #[case("k6 run -- -x.js", "k6 run OURS -- -x.js")]
 #[case("k6 run s.js --linger=false", "k6 run OURS s.js --linger=false")]
@@ -51,6 +51,9 @@ fn ours_follow_run_and_the_rest_stays(#[case] before: &str, #[case] after: &str)
 #[case("k6 run s.js -ppojson", "k6 run OURS s.js -ojson")]
 #[case("k6 run -ptest.v s.js", "k6 run OURS -test.v s.js")]
 #[case("k6 -p=true run s.js", "k6 run OURS s.js")]
+#[case("k6 -wp=1 run s.js", "k6 run OURS -w s.js")]
+#[case("k6 --paused --throw run s.js", "k6 run OURS --throw s.js")]
+#[case("k6 -qo run json s.js", "k6 run OURS -qo json s.js")]
 #[case("k6 run -o -p s.js", "k6 run OURS -o -p s.js")]
 fn the_users_own_paused_is_taken_out(#[case] before: &str, #[case] after: &str) {
     assert_eq!(paused(before, false), after.replace("OURS", OURS));

@@ -18,6 +18,8 @@ use crate::{check, only_complaint};
 #[case("k6 run -q --out json -- s.js")]
 #[case("k6 --out json run s.js")]
 #[case("k6 -c run.json run s.js")]
+#[case("k6 -c run run s.js")]
+#[case("k6 -qo run json s.js")]
 #[case("/usr/bin/k6 run s.js")]
 #[case("k6 run --later s.js")]
 #[case("k6 run --later value s.js")]
@@ -46,6 +48,7 @@ fn it_may_be_a_file_a_url_or_the_standard_input(#[case] line: &str, #[case] expe
 #[case("k6 run")]
 #[case("k6 run -q --")]
 #[case("k6 run --out s.js")]
+#[case("k6 -qo run s.js")]
 fn none_is_refused(#[case] line: &str) {
     assert_eq!(check(line).unwrap_err(), [Contradiction::NoScript]);
 }
@@ -56,6 +59,7 @@ fn none_is_refused(#[case] line: &str) {
 #[case("k6 run --http-debug full s.js", &["full", "s.js"])]
 #[case("k6 run '' s.js", &["", "s.js"])]
 #[case("k6 run a.js -- b.js", &["a.js", "b.js"])]
+#[case("k6 --config run --quiet run s.js", &["run", "s.js"])]
 #[case("k6 run --later a.js --newer b.js", &["a.js", "b.js"])]
 fn more_than_one_is_refused(#[case] line: &str, #[case] scripts: &[&str]) {
     let scripts = scripts.iter().map(ToString::to_string).collect();

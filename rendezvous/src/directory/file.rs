@@ -93,3 +93,36 @@ fn no_file(kind: FileType) -> Option<&'static str> {
         Some("a socket or a device")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_that_differ_have_revisions_that_differ() {
+        let contents = [
+            Content::Absent,
+            Content::Bytes(Vec::new()),
+            Content::Bytes(b"a directory".to_vec()),
+            Content::Bytes(b"\0a directory".to_vec()),
+            Content::Bytes(b"\\x00a directory".to_vec()),
+            Content::Bytes(vec![0xfe]),
+            Content::Bytes(vec![0xff]),
+            Content::Foreign("a directory"),
+            Content::Foreign("a symbolic link"),
+            Content::TooLong {
+                bytes: 5000,
+                longest: 4096,
+            },
+            Content::TooLong {
+                bytes: 5001,
+                longest: 4096,
+            },
+        ];
+        for (at, one) in contents.iter().enumerate() {
+            for other in &contents[at + 1..] {
+                assert_ne!(one.revision(), other.revision(), "{one:?} and {other:?}");
+            }
+        }
+    }
+}

@@ -165,3 +165,124 @@ impl ToldFile {
         news
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::document::{DocumentKind, Problem};
+
+    fn runner() -> RunnerId {
+        RunnerId::new("k6-1").unwrap()
+    }
+
+    fn mark(inode: u64) -> Mark {
+        Mark {
+            inode,
+            modified: (0, 0),
+            bytes: 1,
+        }
+    }
+
+    fn report(sequence: u64) -> Finding {
+        let text = format!(
+            r#"{{"version": 1, "run": "r", "stage": "main", "runner": "k6-1", "name": "k6-1",
+                "incarnation": "first", "sequence": {sequence}, "phase": "starting",
+                "clock": {{"utc": "2026-11-25T10:00:00Z", "source": "system"}}}}"#
+        );
+        Finding::Report(Box::new(Report::from_json(&text).unwrap()))
+    }
+
+    fn failed() -> Finding {
+        Finding::Failed(StoreError::Unavailable {
+            action: "read it".to_owned(),
+            detail: "input/output error".to_owned(),
+        })
+    }
+
+    fn unreadable() -> Finding {
+        Finding::Unreadable(DocumentError {
+            kind: DocumentKind::Report,
+            location: "/s/x".to_owned(),
+            problem: Problem::Syntax("cut off".to_owned()),
+        })
+    }
+
+    /// A look that finds one runner's file.
+    fn look(inode: u64, finding: impl Into<Option<Finding>>) -> Look {
+        Look {
+            reports: [(runner(), (mark(inode), finding.into()))].into(),
+            ..Look::default()
+        }
+    }
+
+    fn is_live(news: &[News]) -> bool {
+        match news {
+            [Ok(ReportEvent::Seen { live, .. })] => *live,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_again_until_its_mark_has_been_the_same_for_long() {
+        let mut told = Told::default();
+        for _ in 0..=SETTLED_AFTER {
+            assert_eq!(told.settled(), BTreeMap::new());
+            told.news(look(1, report(1)));
+        }
+        assert_eq!(told.settled(), [(runner(), mark(1))].into());
+        assert_eq!(told.news(look(1, None)), []);
+        assert_eq!(told.settled(), [(runner(), mark(1))].into());
+        told.news(look(2, report(1)));
+        assert_eq!(told.settled(), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_changes_under_the_same_mark_is_told_while_that_is_young() {
+        let mut told = Told::default();
+        assert!(!is_live(&told.news(look(1, report(1)))));
+        assert!(is_live(&told.news(look(1, report(2)))));
+        assert_eq!(told.news(look(1, report(2))), []);
+    }
+
+    #[test]
+    fn a_file_that_nobody_may_read_is_told_once_and_tried_again_for_ever() {
+        let mut told = Told::default();
+        told.news(look(1, report(1)));
+        assert!(matches!(told.news(look(1, failed()))[..], [Err(_)]));
+        for _ in 0..2 * SETTLED_AFTER {
+            assert_eq!(told.news(look(1, failed())), []);
+            assert_eq!(told.settled(), BTreeMap::new());
+        }
+        // What it holds may have stood there for all that time.
+        assert!(!is_live(&told.news(look(1, report(2)))));
+        assert!(is_live(&told.news(look(1, report(3)))));
+    }
+
+    #[test]
+    fn after_a_failed_look_everything_is_read_and_told_again_as_of_any_age() {
+        let mut told = Told::default();
+        for _ in 0..=SETTLED_AFTER {
+            told.news(look(1, report(1)));
+        }
+        told.lose_sight();
+        assert_eq!(told.settled(), BTreeMap::new());
+        assert!(!is_live(&told.news(look(1, report(1)))));
+        told.lose_sight();
+        let gone = [Ok(ReportEvent::Gone(runner()))];
+        assert_eq!(told.news(Look::default()), gone);
+    }
+
+    #[test]
+    fn a_damaged_report_is_gone_only_when_it_is_removed_or_anothers() {
+        let mut told = Told::default();
+        told.news(look(1, report(1)));
+        let news = told.news(look(2, unreadable()));
+        assert!(matches!(news[..], [Ok(ReportEvent::Unreadable(_))]));
+        assert_eq!(told.news(look(2, unreadable())), []);
+        let gone = [Ok(ReportEvent::Gone(runner()))];
+        assert_eq!(told.news(look(3, Finding::NotOurs)), gone);
+        assert_eq!(told.news(look(4, Finding::NotOurs)), []);
+        assert_eq!(told.news(Look::default()), [], "it was told already");
+    }
+}

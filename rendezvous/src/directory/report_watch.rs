@@ -6,12 +6,12 @@ use std::io::ErrorKind;
 use futures_util::stream::{self, Stream};
 use tokio::time::sleep;
 
+use super::documents;
 use super::error::store_error;
 use super::file;
 use super::layout::{Entry, Layout};
 use super::report_news::{Finding, Look, Mark, News, Told};
 use super::work::{LOOK_EVERY, Worker};
-use super::documents;
 use crate::names::{RunId, RunnerId, StageName};
 use crate::report::Report;
 use crate::store::StoreError;

@@ -24,9 +24,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// How often a watch looks. A change is seen after 50 ms in the mean, far below any
-/// lead time, and a look at the files of a few runners takes some 100 µs: about
-/// 0.1 % of one processor. Notifications of the kernel would be sooner, but are lost
-/// when a directory is replaced, so that one would have to look as well.
+/// lead time, and a watch with a handful of files takes some 0.2 % of one processor
+/// (measured). Notifications of the kernel would be sooner, but they end with the
+/// directory that they were asked for, so that one would have to look as well.
 pub const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Does a piece of work.
@@ -113,5 +113,41 @@ impl<T: Send + 'static> Worker<T> {
             action: format!("use the store in {}", self.store),
             detail,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_system_that_hangs_is_told_in_time_and_holds_one_thread() {
+        let layout = Layout::new("/the/store".into());
+        let mut worker = Worker::new(&layout);
+        let (go_on, hang) = mpsc::channel::<()>();
+        let begun = Instant::now();
+        // Time stands still while work is under way, unless it is moved on.
+        let clock = tokio::spawn(async {
+            loop {
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+        });
+        let hung = worker.run(move || {
+            let _ = hang.recv();
+            "too late"
+        });
+        let error = hung.await.unwrap_err().to_string();
+        assert!(error.contains("/the/store"), "{error}");
+        assert!(begun.elapsed() < 2 * PATIENCE);
+
+        let error = worker.run(|| unreachable!("the thread is taken")).await;
+        assert!(matches!(error, Err(StoreError::Unavailable { .. })));
+
+        clock.abort();
+        go_on.send(()).unwrap();
+        assert_eq!(worker.run(|| "anew").await, Ok("anew"));
     }
 }

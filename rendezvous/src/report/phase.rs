@@ -78,3 +78,50 @@ impl fmt::Display for Phase {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Phase::{self, *};
+
+    const ALL: [Phase; 10] = [
+        Starting, Ready, Armed, Fired, Running, Finished, Failed, Refused, Aborted, Skipped,
+    ];
+
+    fn may_follow(phase: Phase) -> Vec<Phase> {
+        ALL.into_iter()
+            .filter(|next| phase.may_become(*next))
+            .collect()
+    }
+
+    #[test]
+    fn each_phase_leads_on_or_to_an_end() {
+        assert_eq!(
+            may_follow(Starting),
+            [Ready, Armed, Failed, Refused, Aborted, Skipped]
+        );
+        assert_eq!(
+            may_follow(Ready),
+            [Starting, Armed, Failed, Refused, Aborted, Skipped]
+        );
+        assert_eq!(
+            may_follow(Armed),
+            [Starting, Fired, Failed, Refused, Aborted, Skipped]
+        );
+        assert_eq!(may_follow(Fired), [Running, Finished, Failed, Aborted]);
+        assert_eq!(may_follow(Running), [Finished, Failed, Aborted]);
+    }
+
+    #[test]
+    fn nothing_follows_an_end() {
+        for phase in ALL {
+            assert_eq!(phase.is_final(), may_follow(phase).is_empty(), "{phase}");
+        }
+    }
+
+    #[test]
+    fn no_load_is_made_twice_by_one_process() {
+        for phase in [Fired, Running] {
+            assert!(!phase.may_become(Armed) && !phase.may_become(Starting));
+        }
+    }
+}

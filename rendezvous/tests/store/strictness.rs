@@ -22,7 +22,11 @@ fn abort_json() -> Value {
 /// The document with one value replaced, or removed.
 fn with(mut document: Value, pointer: &str, value: Option<Value>) -> String {
     let (object, field) = pointer.rsplit_once('/').unwrap();
-    let object = document.pointer_mut(object).unwrap().as_object_mut().unwrap();
+    let object = document
+        .pointer_mut(object)
+        .unwrap()
+        .as_object_mut()
+        .unwrap();
     match value {
         Some(value) => object.insert(field.to_owned(), value),
         None => object.remove(field),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 pub mod claim;
+pub mod ending;
 pub mod instant;
 pub mod muster;
 pub mod outcome;

@@ -107,8 +107,9 @@ impl Muster {
 }
 
 /// Musters the runners. Each runner id counts once, by its newest incarnation.
+/// `plan`: the plan that they are mustered for, if there is one yet.
 #[must_use]
-pub fn muster(roster: &Roster, time: &Reading, plan: &PlanId, now: Instant) -> Muster {
+pub fn muster(roster: &Roster, time: &Reading, plan: Option<&PlanId>, now: Instant) -> Muster {
     let mut muster = Muster::default();
     for (runner, observed) in roster.iter() {
         let why = match (why_not(observed, plan, now), time.at_odds.get(runner)) {
@@ -131,15 +132,10 @@ pub fn muster(roster: &Roster, time: &Reading, plan: &PlanId, now: Instant) -> M
 
 /// Why a runner does not count, its clock aside.
 #[must_use]
-pub fn why_not(observed: &Observed, plan: &PlanId, now: Instant) -> Option<Why> {
+pub fn why_not(observed: &Observed, plan: Option<&PlanId>, now: Instant) -> Option<Why> {
     let report = observed.report.as_ref();
     if observed.has_ended() {
-        let last_word = report.filter(|report| report.phase.is_final());
-        return Some(Why::Ended {
-            phase: last_word.map(|report| report.phase),
-            code: observed.exit_code(),
-            reason: last_word.and_then(|report| report.reason.clone()),
-        });
+        return Some(why_ended(observed));
     }
     let Some(report) = report else {
         return Some(Why::NoReport);
@@ -156,11 +152,23 @@ pub fn why_not(observed: &Observed, plan: &PlanId, now: Instant) -> Option<Why> 
     })
 }
 
-fn why_not_by_phase(report: &Report, plan: &PlanId) -> Option<Why> {
+/// How a runner that has ended ended.
+#[must_use]
+pub fn why_ended(observed: &Observed) -> Why {
+    let report = observed.report.as_ref();
+    let last_word = report.filter(|report| report.phase.is_final());
+    Why::Ended {
+        phase: last_word.map(|report| report.phase),
+        code: observed.exit_code(),
+        reason: last_word.and_then(|report| report.reason.clone()),
+    }
+}
+
+fn why_not_by_phase(report: &Report, plan: Option<&PlanId>) -> Option<Why> {
     match report.phase {
         Phase::Ready => None,
         // Where an earlier scheduler has set this very plan.
-        Phase::Armed if report.plan.as_ref() == Some(plan) => None,
+        Phase::Armed if plan.is_some() && report.plan.as_ref() == plan => None,
         Phase::Starting => Some(Why::Starting {
             waiting_for: report.waiting_for.clone(),
         }),
@@ -191,7 +199,7 @@ mod tests {
         let mut foreign = a_report("r3", Phase::Armed);
         foreign.plan = Some(PlanId::random());
         roster.report(foreign, true, now);
-        let muster = muster(&roster, &agreed(now), &a_plan_id(), now);
+        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), now);
         assert_eq!(muster.ready, [runner("r1"), runner("r2")]);
         assert_eq!(muster.others[&runner("r3")], Why::Elsewhere);
     }
@@ -210,7 +218,7 @@ mod tests {
         let muster = muster(
             &roster(&[("r1", phase)], now),
             &agreed(now),
-            &a_plan_id(),
+            Some(&a_plan_id()),
             now,
         );
         assert_eq!(muster.ready, []);
@@ -222,8 +230,8 @@ mod tests {
         let now = Instant::now();
         let roster = roster(&[("r1", Phase::Ready)], now);
         let observed = roster.get(&runner("r1")).unwrap();
-        assert_eq!(why_not(observed, &a_plan_id(), now + FRESH), None);
-        let why = why_not(observed, &a_plan_id(), now + FRESH + seconds(1));
+        assert_eq!(why_not(observed, Some(&a_plan_id()), now + FRESH), None);
+        let why = why_not(observed, Some(&a_plan_id()), now + FRESH + seconds(1));
         assert_eq!(why, Some(Why::Silent(FRESH + seconds(1))));
     }
 
@@ -233,7 +241,10 @@ mod tests {
         let mut roster = Roster::default();
         roster.report(a_report("r1", Phase::Ready), false, now);
         let observed = roster.get(&runner("r1")).unwrap();
-        assert_eq!(why_not(observed, &a_plan_id(), now), Some(Why::AgeUnknown));
+        assert_eq!(
+            why_not(observed, Some(&a_plan_id()), now),
+            Some(Why::AgeUnknown)
+        );
     }
 
     #[test]
@@ -243,7 +254,7 @@ mod tests {
         let state = Seen::Ended(137);
         let runner = runner("r1");
         roster.sighting(Sighting { runner, state }, now);
-        let muster = muster(&roster, &agreed(now), &a_plan_id(), now);
+        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), now);
         assert_eq!((muster.ready.len(), muster.ended), (0, 1));
         let why = muster.others.values().next().unwrap().to_string();
         assert_eq!(why, "ended without a word (137)");
@@ -258,15 +269,12 @@ mod tests {
             let ahead = TimeDelta::milliseconds(-420_040);
             time.at_odds.insert(runner(name), ahead);
         }
-        let muster = muster(&roster, &time, &a_plan_id(), now);
+        let muster = muster(&roster, &time, Some(&a_plan_id()), now);
         assert_eq!((muster.ready.len(), muster.at_odds), (0, 1));
         assert_eq!(
             muster.others[&runner("r1")].to_string(),
             "its clock is 420.0 s behind the others'"
         );
-        assert!(matches!(
-            muster.others[&runner("r2")],
-            Why::Starting { .. }
-        ));
+        assert!(matches!(muster.others[&runner("r2")], Why::Starting { .. }));
     }
 }

@@ -5,118 +5,18 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rendezvous::{Abort, Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport};
+use rendezvous::{Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport};
 
-use super::instant::CannotSet;
+use super::ending::Ending;
 use super::muster::{Muster, Why};
 use super::roster::{Observed, Roster};
 use super::spread::{self, Spread};
 use super::started::{Expected, Sight, lost};
 use crate::exit::Code;
-use crate::trouble::Trouble;
 
 /// How late a start is still on time where the plan does not say: what is kept
 /// within a second can be lined up with the seconds of a monitoring system.
 pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(1);
-
-/// How it ended for the scheduler.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ending {
-    /// The instant was set, by this scheduler or another, and the start was followed through.
-    Followed {
-        /// The plan with the instant.
-        plan: Plan,
-        /// For whom it was set.
-        expected: Expected,
-    },
-    /// Too many runners had ended for a quorum to come.
-    Impossible {
-        /// Those that had ended by then; what ended later was told to.
-        ended: Vec<RunnerId>,
-    },
-    /// The quorum did not come in time.
-    TimedOut {
-        /// How long it was waited for.
-        after: Duration,
-    },
-    /// The instant that was asked for cannot be set.
-    CannotSet(CannotSet),
-    /// No majority of the runners agrees on the time.
-    NoMajority,
-    /// Somebody else aborted the run.
-    Aborted {
-        /// By whom and why.
-        abort: Abort,
-        /// The plan, if its instant had been set.
-        plan: Option<Plan>,
-    },
-    /// This process was told to end.
-    Cancelled {
-        /// By which signal.
-        signal: &'static str,
-        /// The plan, if its instant had been set.
-        plan: Option<Plan>,
-    },
-    /// The rendezvous could not be used.
-    Broken {
-        /// Why.
-        trouble: Trouble,
-        /// The plan, if its instant had been set.
-        plan: Option<Plan>,
-    },
-}
-
-impl Ending {
-    /// The plan, if its instant was set.
-    #[must_use]
-    pub fn plan(&self) -> Option<&Plan> {
-        match self {
-            Self::Followed { plan, .. } => Some(plan),
-            Self::Aborted { plan, .. }
-            | Self::Cancelled { plan, .. }
-            | Self::Broken { plan, .. } => plan.as_ref(),
-            Self::Impossible { .. }
-            | Self::TimedOut { .. }
-            | Self::CannotSet(_)
-            | Self::NoMajority => None,
-        }
-    }
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Followed { .. } => f.write_str("started"),
-            Self::Impossible { ended } if ended.is_empty() => {
-                f.write_str("the quorum cannot come any more: too many clocks contradict the others'")
-            }
-            Self::Impossible { ended } => {
-                write!(f, "the quorum cannot come any more: {} ended", list(ended))
-            }
-            Self::TimedOut { after } => {
-                let after = humantime::format_duration(*after);
-                write!(f, "the quorum did not come within {after}")
-            }
-            Self::CannotSet(error) => error.fmt(f),
-            Self::NoMajority => f.write_str(
-                "no majority of the runners agrees on the time: no instant would be the same for all. \
-                 Set the clocks of their machines by NTP",
-            ),
-            Self::Aborted { abort, .. } => {
-                write!(f, "the run was aborted by {}: {}", abort.by, abort.why)
-            }
-            Self::Cancelled { signal, .. } => {
-                write!(f, "this scheduler got {signal}, and aborted the run")
-            }
-            Self::Broken { trouble, .. } => trouble.fmt(f),
-        }
-    }
-}
-
-fn list(runners: &[RunnerId]) -> String {
-    let names: Vec<_> = runners.iter().map(RunnerId::as_str).collect();
-    names.join(", ")
-}
 
 /// What became of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,13 +209,20 @@ fn faults(facts: &Facts<'_>, plan: &Plan, expected: &Expected, rows: &[Row]) -> 
         let name = &row.name;
         match &row.start {
             None if expected.names(&row.runner) => {
-                faults.push(format!("{name} was counted on, but did not start: {}", row.fate));
+                faults.push(format!(
+                    "{name} was counted on, but did not start: {}",
+                    row.fate
+                ));
             }
             None => {}
             Some(start) => {
                 if start.lateness.abs().to_std().unwrap_or_default() > tolerance {
                     let off = spread::millis(start.lateness.abs());
-                    let way = if start.lateness < TimeDelta::zero() { "early" } else { "late" };
+                    let way = if start.lateness < TimeDelta::zero() {
+                        "early"
+                    } else {
+                        "late"
+                    };
                     let tolerance = humantime::format_duration(tolerance);
                     faults.push(format!(
                         "{name} fired {off} ms too {way} (tolerated: {tolerance})"
@@ -346,7 +253,11 @@ fn code(facts: &Facts<'_>, rows: &[Row], faults: &[String]) -> Code {
     let worst = |codes: &mut dyn Iterator<Item = Code>| codes.fold(Code::Well, Code::worse);
     match facts.ending {
         Ending::Followed { .. } => {
-            let start = if faults.is_empty() { Code::Well } else { Code::NotWell };
+            let start = if faults.is_empty() {
+                Code::Well
+            } else {
+                Code::NotWell
+            };
             if facts.waited {
                 start.worse(worst(&mut codes.into_values()))
             } else {
@@ -374,3 +285,6 @@ fn code(facts: &Facts<'_>, rows: &[Row], faults: &[String]) -> Code {
         Ending::Broken { .. } => Code::NoAccess,
     }
 }
+
+#[cfg(test)]
+mod tests;

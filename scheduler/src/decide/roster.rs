@@ -58,7 +58,9 @@ pub struct Observed {
 }
 
 impl Observed {
-    fn new(now: Instant) -> Self {
+    /// One of which nothing is known yet.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
         Self {
             report: None,
             known_since: now,
@@ -286,10 +288,7 @@ mod tests {
             runner: runner("r1"),
             state: Seen::Ended(137),
         };
-        assert_eq!(
-            roster.sighting(ended.clone(), now),
-            Some(News::Exited(137))
-        );
+        assert_eq!(roster.sighting(ended.clone(), now), Some(News::Exited(137)));
         assert_eq!(roster.sighting(ended, now), None);
         let observed = roster.get(&runner("r1")).unwrap();
         assert!(observed.has_ended());

@@ -1,0 +1,109 @@
+//! How a start ended for the scheduler.
+
+use std::fmt;
+use std::time::Duration;
+
+use rendezvous::{Abort, Plan, RunnerId};
+
+use super::instant::CannotSet;
+use super::started::Expected;
+use crate::trouble::Trouble;
+
+/// How it ended for the scheduler.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// The instant was set, by this scheduler or another, and the start was followed through.
+    Followed {
+        /// The plan with the instant.
+        plan: Plan,
+        /// For whom it was set.
+        expected: Expected,
+    },
+    /// Too many runners had ended for a quorum to come.
+    Impossible {
+        /// Those that had ended by then; what ended later was told to.
+        ended: Vec<RunnerId>,
+    },
+    /// The quorum did not come in time.
+    TimedOut {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The instant that was asked for cannot be set.
+    CannotSet(CannotSet),
+    /// No majority of the runners agrees on the time.
+    NoMajority,
+    /// Somebody else aborted the run.
+    Aborted {
+        /// By whom and why.
+        abort: Abort,
+        /// The plan, if its instant had been set.
+        plan: Option<Plan>,
+    },
+    /// This process was told to end.
+    Cancelled {
+        /// By which signal.
+        signal: &'static str,
+        /// The plan, if its instant had been set.
+        plan: Option<Plan>,
+    },
+    /// The rendezvous could not be used.
+    Broken {
+        /// Why.
+        trouble: Trouble,
+        /// The plan, if its instant had been set.
+        plan: Option<Plan>,
+    },
+}
+
+impl Ending {
+    /// The plan, if its instant was set.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::Followed { plan, .. } => Some(plan),
+            Self::Aborted { plan, .. }
+            | Self::Cancelled { plan, .. }
+            | Self::Broken { plan, .. } => plan.as_ref(),
+            Self::Impossible { .. }
+            | Self::TimedOut { .. }
+            | Self::CannotSet(_)
+            | Self::NoMajority => None,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Followed { .. } => f.write_str("started"),
+            Self::Impossible { ended } if ended.is_empty() => {
+                f.write_str("the quorum cannot come any more: too many clocks contradict the others'")
+            }
+            Self::Impossible { ended } => {
+                write!(f, "the quorum cannot come any more: {} ended", list(ended))
+            }
+            Self::TimedOut { after } => {
+                let after = humantime::format_duration(*after);
+                write!(f, "the quorum did not come within {after}")
+            }
+            Self::CannotSet(error) => error.fmt(f),
+            Self::NoMajority => f.write_str(
+                "no majority of the runners agrees on the time: no instant would be the same for all. \
+                 Set the clocks of their machines by NTP",
+            ),
+            Self::Aborted { abort, .. } => {
+                write!(f, "the run was aborted by {}: {}", abort.by, abort.why)
+            }
+            Self::Cancelled { signal, .. } => {
+                write!(f, "this scheduler got {signal}, and aborted the run")
+            }
+            Self::Broken { trouble, .. } => trouble.fmt(f),
+        }
+    }
+}
+
+fn list(runners: &[RunnerId]) -> String {
+    let names: Vec<_> = runners.iter().map(RunnerId::as_str).collect();
+    names.join(", ")
+}

@@ -1,0 +1,290 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::decide::muster::muster;
+use crate::decide::roster::{Seen, Sighting};
+use crate::testing::{
+    a_plan_id, a_report, a_set_plan, a_start, agreed, run_id, runner, seconds, stage,
+};
+use rendezvous::{Abort, Report};
+use rstest::rstest;
+use tokio::time::Instant;
+
+struct Scenario {
+    roster: Roster,
+    began: Instant,
+    after: Duration,
+    waited: bool,
+}
+
+impl Scenario {
+    /// Reports that were all seen live, and judged a second later.
+    fn of(reports: Vec<Report>) -> Self {
+        let (mut roster, began) = (Roster::default(), Instant::now());
+        for report in reports {
+            roster.report(report, true, began);
+        }
+        Self {
+            roster,
+            began,
+            after: seconds(1),
+            waited: false,
+        }
+    }
+
+    fn waited(mut self) -> Self {
+        self.waited = true;
+        self
+    }
+
+    fn judge(&self, ending: &Ending) -> Outcome {
+        let now = self.began + self.after;
+        judge(&Facts {
+            run: &run_id(),
+            stage: &stage(),
+            wanted: 2,
+            waited: self.waited,
+            ending,
+            roster: &self.roster,
+            muster: &muster(&self.roster, &agreed(now), Some(&a_plan_id()), now),
+            sight: Sight {
+                now,
+                clear_since: Some(self.began),
+            },
+        })
+    }
+}
+
+fn followed() -> Ending {
+    Ending::Followed {
+        plan: a_set_plan(),
+        expected: Expected::Runners(vec![runner("r1"), runner("r2")]),
+    }
+}
+
+fn impossible(ended: &[&str]) -> Ending {
+    let ended = ended.iter().map(|name| runner(name)).collect();
+    Ending::Impossible { ended }
+}
+
+fn running(name: &str, late_us: i64) -> Report {
+    let mut report = a_report(name, Phase::Running);
+    report.start = Some(a_start(late_us));
+    report
+}
+
+fn ended(name: &str, phase: Phase, code: u8) -> Report {
+    let mut report = a_report(name, phase);
+    report.exit_code = Some(code);
+    if phase == Phase::Finished {
+        report.start = Some(a_start(0));
+    }
+    report
+}
+
+#[test]
+fn a_start_of_all_on_time_is_well() {
+    let outcome = Scenario::of(vec![running("r1", 120), running("r2", 400)]).judge(&followed());
+    assert_eq!(outcome.code, Code::Well);
+    assert_eq!(outcome.faults, [""; 0]);
+    assert_eq!((outcome.started, outcome.wanted), (2, 2));
+    let spread = outcome.spread.unwrap();
+    assert_eq!(spread.measured, TimeDelta::microseconds(280));
+    assert_eq!(outcome.rows[0].fate, Fate::Running);
+}
+
+#[rstest]
+#[case::late(
+    running("r2", 1_000_001),
+    "r2 fired 1000.00 ms too late (tolerated: 1s)"
+)]
+#[case::early(running("r2", -2_000_000), "r2 fired 2000.00 ms too early (tolerated: 1s)")]
+#[case::refused(
+    ended("r2", Phase::Refused, 74),
+    "r2 was counted on, but did not start: refused"
+)]
+#[case::skipped(
+    ended("r2", Phase::Skipped, 0),
+    "r2 was counted on, but did not start: skipped"
+)]
+#[case::never_fired(
+    a_report("r2", Phase::Armed),
+    "r2 was counted on, but did not start: armed"
+)]
+fn what_is_not_well_is_named(#[case] second: Report, #[case] fault: &str) {
+    let outcome = Scenario::of(vec![running("r1", 0), second]).judge(&followed());
+    assert_eq!(outcome.code, Code::NotWell);
+    assert!(
+        outcome.faults.iter().any(|found| found == fault),
+        "{:?}",
+        outcome.faults
+    );
+}
+
+#[test]
+fn a_start_that_k6_did_not_confirm_is_not_well() {
+    let mut unconfirmed = running("r2", 0);
+    unconfirmed.phase = Phase::Fired;
+    unconfirmed.start.as_mut().unwrap().running_at = None;
+    let outcome = Scenario::of(vec![running("r1", 0), unconfirmed]).judge(&followed());
+    assert_eq!(outcome.code, Code::NotWell);
+    assert_eq!(outcome.faults, ["r2: fired, but k6 was not seen running"]);
+}
+
+#[test]
+fn the_plans_own_tolerance_rules() {
+    let mut plan = a_set_plan();
+    plan.terms.late_tolerance = Some(Duration::from_millis(10));
+    let expected = Expected::Number(2);
+    let ending = Ending::Followed { plan, expected };
+    let late = |us| Scenario::of(vec![running("r1", 0), running("r2", us)]).judge(&ending);
+    assert_eq!(late(10_000).code, Code::Well);
+    assert_eq!(late(10_001).code, Code::NotWell);
+}
+
+#[test]
+fn a_start_with_fewer_than_wanted_is_not_well() {
+    let ending = Ending::Followed {
+        plan: a_set_plan(),
+        expected: Expected::Runners(vec![runner("r1")]),
+    };
+    let outcome = Scenario::of(vec![running("r1", 0)]).judge(&ending);
+    assert_eq!(outcome.code, Code::NotWell);
+    assert_eq!(outcome.faults, ["only 1 of 2 runners started"]);
+}
+
+#[test]
+fn surplus_runners_are_listed_and_do_no_harm() {
+    let all = vec![running("r1", 0), running("r2", 0), running("r3", 0)];
+    let outcome = Scenario::of(all).judge(&followed());
+    assert_eq!((outcome.code, outcome.started), (Code::Well, 3));
+    assert_eq!(outcome.rows.len(), 3);
+}
+
+#[test]
+fn a_start_under_another_plan_is_none() {
+    let mut other = running("r2", 0);
+    other.plan = Some(PlanId::random());
+    let outcome = Scenario::of(vec![running("r1", 0), other]).judge(&followed());
+    assert_eq!((outcome.code, outcome.started), (Code::NotWell, 1));
+}
+
+#[test]
+fn a_runner_that_fell_silent_is_lost() {
+    let mut scenario = Scenario::of(vec![running("r1", 0), ended("r2", Phase::Finished, 0)]);
+    scenario.after = seconds(40);
+    let outcome = scenario.waited().judge(&followed());
+    assert_eq!(outcome.code, Code::NotWell);
+    assert_eq!(outcome.faults, ["r1: lost: silent for 40 s"]);
+}
+
+#[test]
+fn without_waiting_how_k6_ended_does_not_matter() {
+    let scenario = Scenario::of(vec![
+        ended("r1", Phase::Finished, 99),
+        ended("r2", Phase::Finished, 0),
+    ]);
+    assert_eq!(scenario.judge(&followed()).code, Code::Well);
+    assert_eq!(scenario.waited().judge(&followed()).code, Code::Runner(99));
+}
+
+#[rstest]
+#[case::all_well(&[0, 0], 0)]
+#[case::a_threshold(&[99, 0], 99)]
+#[case::a_script_error_is_worse(&[99, 107], 107)]
+#[case::stopped_by_hand_is_worse(&[107, 76], 76)]
+#[case::killed_is_worst(&[137, 76], 137)]
+fn with_waiting_the_worst_code_counts(#[case] codes: &[u8], #[case] expected: u8) {
+    let reports = vec![
+        ended("r1", Phase::Finished, codes[0]),
+        ended("r2", Phase::Finished, codes[1]),
+    ];
+    let outcome = Scenario::of(reports).waited().judge(&followed());
+    assert_eq!(outcome.code.number(), expected);
+}
+
+#[test]
+fn a_witness_tells_the_code_of_one_that_died_silently() {
+    let mut scenario = Scenario::of(vec![running("r1", 0), ended("r2", Phase::Finished, 0)]);
+    let (runner, state) = (runner("r1"), Seen::Ended(137));
+    scenario
+        .roster
+        .sighting(Sighting { runner, state }, scenario.began);
+    let outcome = scenario.waited().judge(&followed());
+    assert_eq!(outcome.code, Code::Runner(137));
+    assert_eq!(outcome.rows[0].fate.to_string(), "ended without a word");
+}
+
+#[rstest]
+#[case::of_k6(Phase::Failed, 107, true, 107)]
+#[case::not_waiting(Phase::Failed, 107, false, 75)]
+#[case::of_the_agent(Phase::Failed, 73, true, 75)]
+#[case::threshold_while_waiting(Phase::Failed, 99, true, 99)]
+fn a_quorum_that_cannot_come_gives_the_code_of_those_that_failed(
+    #[case] phase: Phase,
+    #[case] code: u8,
+    #[case] waited: bool,
+    #[case] expected: u8,
+) {
+    let mut scenario = Scenario::of(vec![
+        ended("r1", phase, code),
+        // Told to end in consequence, and killed for not doing so.
+        ended("r2", Phase::Aborted, 137),
+    ]);
+    scenario.waited = waited;
+    let outcome = scenario.judge(&impossible(&["r1"]));
+    assert_eq!(outcome.code.number(), expected);
+    assert_eq!(outcome.start_at, None);
+}
+
+#[test]
+fn every_other_ending_has_its_code() {
+    let abort = Abort::new(run_id(), "somebody", "enough");
+    let trouble = crate::trouble::Trouble::TakenOver(RunId::random());
+    let plan = || Some(a_set_plan());
+    let endings = [
+        (
+            Ending::TimedOut {
+                after: seconds(900),
+            },
+            75,
+        ),
+        (Ending::NoMajority, 71),
+        (Ending::Aborted { abort, plan: None }, 76),
+        (
+            Ending::Cancelled {
+                signal: "SIGINT",
+                plan: plan(),
+            },
+            76,
+        ),
+        (
+            Ending::Broken {
+                trouble,
+                plan: plan(),
+            },
+            69,
+        ),
+    ];
+    for (ending, code) in endings {
+        let scenario = Scenario::of(vec![running("r1", 0), a_report("r2", Phase::Ready)]);
+        let outcome = scenario.waited().judge(&ending);
+        assert_eq!(outcome.code.number(), code, "{ending}");
+        assert_eq!(outcome.faults, [""; 0], "the ending says it");
+    }
+}
+
+#[test]
+fn where_nothing_started_each_runner_says_where_it_stood() {
+    let mut building = a_report("r2", Phase::Starting);
+    building.waiting_for = Some("building VUs 30/100".to_owned());
+    let scenario = Scenario::of(vec![a_report("r1", Phase::Ready), building]);
+    let outcome = scenario.judge(&Ending::TimedOut {
+        after: seconds(900),
+    });
+    let fates: Vec<_> = outcome
+        .rows
+        .iter()
+        .map(|row| row.fate.to_string())
+        .collect();
+    assert_eq!(fates, ["ready", "building VUs 30/100"]);
+}

@@ -1,0 +1,327 @@
+//! Gathering a quorum and setting the instant.
+
+use std::time::Duration;
+
+use rendezvous::{Board, Plan, PlanId, PlanState, Revision, RunnerId};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::scene::{Happening, Scene, Written};
+use super::settings::Settings;
+use crate::decide::claim::{Claim, claim};
+use crate::decide::ending::Ending;
+use crate::decide::instant::{fits, instant};
+use crate::decide::muster::{Muster, muster};
+use crate::decide::quorum::{Moments, Tally, Verdict, decide};
+use crate::decide::started::Expected;
+use crate::decide::timebase::Reading;
+use crate::show::progress::Progress;
+use crate::show::view;
+use crate::trouble::Trouble;
+
+/// How often the time left is written anew. Each runner counts it from when it saw
+/// the plan change, so this only has to be well below any sensible wait.
+const TELL_TIME_LEFT: Duration = Duration::from_secs(30);
+
+/// How often everything is looked at again when nothing comes in: freshness and
+/// progress are in seconds.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What came of gathering.
+#[derive(Debug)]
+pub enum Gathered {
+    /// The instant is set.
+    Set {
+        /// The plan that stands.
+        plan: Plan,
+        /// For whom it was set.
+        expected: Expected,
+    },
+    /// There will be no instant from here.
+    Ended(Ending),
+}
+
+struct Gathering<'a> {
+    scene: &'a mut Scene,
+    settings: &'a Settings,
+    deadline: Instant,
+    /// The plan's id: ours, until another scheduler's of this run is found.
+    id: PlanId,
+    /// Whether a plan of this run has been seen to stand.
+    stands: bool,
+    /// What stands in the store, as far as is known; `None` before it was read.
+    revision: Option<Revision>,
+    /// When the time left is to be written.
+    write_at: Instant,
+    minimum_since: Option<Instant>,
+    at_odds_since: Option<Instant>,
+    /// An instant that may stand although the store did not say so, and for whom.
+    tried: Option<(Plan, Vec<RunnerId>)>,
+}
+
+/// Gathers until there is a quorum and sets the instant; or until there can be none.
+pub async fn gather(scene: &mut Scene, settings: &Settings, progress: &mut Progress) -> Gathered {
+    let now = Instant::now();
+    let mut gathering = Gathering {
+        scene,
+        settings,
+        deadline: now + settings.max_wait,
+        id: PlanId::random(),
+        stands: false,
+        revision: None,
+        write_at: now,
+        minimum_since: None,
+        at_odds_since: None,
+        tried: None,
+    };
+    let mut happening = gathering.scene.next(gathering.wake_at()).await;
+    loop {
+        if let Some(gathered) = gathering.step(happening, progress).await {
+            return gathered;
+        }
+        happening = gathering.scene.next(gathering.wake_at()).await;
+    }
+}
+
+impl Gathering<'_> {
+    async fn step(&mut self, happening: Happening, progress: &mut Progress) -> Option<Gathered> {
+        match happening {
+            Happening::Board(board) => {
+                if let Some(gathered) = self.look(*board).await {
+                    return Some(gathered);
+                }
+            }
+            Happening::Trouble(trouble) => return Some(broken(trouble)),
+            Happening::Cancelled(signal) => {
+                return Some(Gathered::Ended(Ending::Cancelled { signal, plan: None }));
+            }
+            Happening::Runner | Happening::Time => {}
+        }
+        // Before anything was read, it is not known whether an instant is set.
+        self.revision.as_ref()?;
+        if Instant::now() >= self.write_at
+            && let Some(gathered) = self.tell_time_left().await
+        {
+            return Some(gathered);
+        }
+        self.consider(progress).await
+    }
+
+    /// When there is something to do even if nothing comes in.
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let look_again = now + LOOK_AGAIN;
+        if self.revision.is_none() {
+            return look_again;
+        }
+        let grace_over = self
+            .minimum_since
+            .map(|since| since + self.settings.need.grace_period);
+        let coming = [Some(self.deadline), grace_over];
+        let coming = coming.into_iter().flatten().filter(|at| *at > now);
+        coming.fold(look_again.min(self.write_at), Instant::min)
+    }
+
+    /// Takes in what stands in the store.
+    async fn look(&mut self, board: Board) -> Option<Gathered> {
+        let (run, stage) = (&self.settings.run, &self.settings.stage);
+        let mut claimed = claim(&board.plan, &board.abort, run, stage);
+        self.revision = Some(board.revision);
+        if let (Claim::Replace(_), true) = (&claimed, self.stands) {
+            // A watch may still tell what stood there before our plan.
+            if let Happening::Board(board) = self.scene.read().await {
+                claimed = claim(&board.plan, &board.abort, run, stage);
+                self.revision = Some(board.revision);
+            }
+        }
+        match claimed {
+            Claim::Aborted(abort) => {
+                return Some(Gathered::Ended(Ending::Aborted { abort, plan: None }));
+            }
+            Claim::Unreadable(error) => return Some(broken(Trouble::Unreadable(error))),
+            Claim::Follow(plan) => return Some(self.follow(plan)),
+            Claim::Adopt(id) => self.adopt(id),
+            Claim::Replace(other) if self.stands => {
+                return Some(broken(Trouble::TakenOver(other)));
+            }
+            Claim::Replace(other) => {
+                info!("replacing the plan that run {other} left");
+                self.write_at = Instant::now();
+            }
+            Claim::Take => {
+                if self.stands {
+                    warn!("the plan was removed from the store; writing it again");
+                }
+                self.write_at = Instant::now();
+            }
+        }
+        None
+    }
+
+    fn adopt(&mut self, id: PlanId) {
+        if self.id != id {
+            info!("a scheduler gathers for this run already, or did; going on with its plan {id}");
+            self.id = id;
+        }
+        self.stands = true;
+    }
+
+    /// An instant of this run is set: by this process, unless somebody was quicker.
+    fn follow(&mut self, plan: Plan) -> Gathered {
+        let expected = match self.tried.take() {
+            Some((tried, runners)) if is_same(&tried, &plan) => Expected::Runners(runners),
+            _ => {
+                info!("another scheduler of this run has set the instant; following it");
+                let quorum = match plan.state {
+                    PlanState::Set { quorum, .. } => quorum,
+                    PlanState::Gathering { .. } => plan.runners_wanted,
+                };
+                Expected::Number(quorum)
+            }
+        };
+        Gathered::Set { plan, expected }
+    }
+
+    async fn tell_time_left(&mut self) -> Option<Gathered> {
+        let now = Instant::now();
+        let left = self.deadline.saturating_duration_since(now);
+        let plan = self.plan(PlanState::Gathering { left });
+        match self.write(&plan).await {
+            Ok(Written::Done) => {
+                self.stands = true;
+                self.write_at = now + TELL_TIME_LEFT;
+                None
+            }
+            Ok(Written::Conflict | Written::Unknown) => {
+                self.write_at = now + LOOK_AGAIN;
+                self.read_again().await
+            }
+            Err(trouble) => Some(broken(trouble)),
+        }
+    }
+
+    async fn consider(&mut self, progress: &mut Progress) -> Option<Gathered> {
+        let now = Instant::now();
+        let time = self.scene.read_time(now);
+        let muster = muster(self.scene.roster(), &time, Some(&self.id), now);
+        let tally = Tally::of(&muster, time.clock.is_some());
+        self.note(&muster, &time, now);
+        let moments = Moments {
+            now,
+            deadline: self.deadline,
+            minimum_since: self.minimum_since,
+            at_odds_since: self.at_odds_since,
+        };
+        let left = self.deadline.saturating_duration_since(now);
+        let need = &self.settings.need;
+        let view = view::gathering(self.scene.roster(), &muster, need.wanted, left);
+        progress.show(&view, now);
+        match decide(need, &tally, &moments) {
+            Verdict::Go => self.set(muster.ready, &time, now).await,
+            Verdict::Wait => self.is_too_late(&time, now).map(Gathered::Ended),
+            Verdict::Impossible => Some(Gathered::Ended(self.impossible())),
+            Verdict::NoMajority => Some(Gathered::Ended(Ending::NoMajority)),
+            Verdict::TimedOut => Some(Gathered::Ended(Ending::TimedOut {
+                after: self.settings.max_wait,
+            })),
+        }
+    }
+
+    fn note(&mut self, muster: &Muster, time: &Reading, now: Instant) {
+        if muster.ready.len() >= self.settings.need.minimum as usize {
+            self.minimum_since.get_or_insert(now);
+        }
+        if time.at_odds.is_empty() {
+            self.at_odds_since = None;
+        } else {
+            self.at_odds_since.get_or_insert(now);
+        }
+    }
+
+    /// An instant that is asked for may pass while runners are waited for. That is
+    /// believed once as many say so as the start needs.
+    fn is_too_late(&self, time: &Reading, now: Instant) -> Option<Ending> {
+        let clock = time.clock?;
+        let enough = time.voters >= self.settings.need.minimum as usize;
+        let fits = fits(clock.utc(now), self.settings.at?);
+        fits.err().filter(|_| enough).map(Ending::CannotSet)
+    }
+
+    fn impossible(&self) -> Ending {
+        let ended = self.scene.roster().iter();
+        let ended = ended
+            .filter(|(_, observed)| observed.has_ended())
+            .map(|(runner, _)| runner.clone())
+            .collect();
+        Ending::Impossible { ended }
+    }
+
+    /// Sets the instant.
+    async fn set(
+        &mut self,
+        ready: Vec<RunnerId>,
+        time: &Reading,
+        now: Instant,
+    ) -> Option<Gathered> {
+        let clock = time.clock?;
+        let start_at = match instant(clock.utc(now), self.settings.lead, self.settings.at) {
+            Ok(start_at) => start_at,
+            Err(error) => return Some(Gathered::Ended(Ending::CannotSet(error))),
+        };
+        let quorum = u32::try_from(ready.len()).unwrap_or(Plan::MOST_RUNNERS);
+        let plan = self.plan(PlanState::Set { start_at, quorum });
+        match self.write(&plan).await {
+            Ok(Written::Done) => {
+                let expected = Expected::Runners(ready);
+                Some(Gathered::Set { plan, expected })
+            }
+            Ok(Written::Conflict) => self.read_again().await,
+            Ok(Written::Unknown) => {
+                self.tried = Some((plan, ready));
+                self.read_again().await
+            }
+            Err(trouble) => Some(broken(trouble)),
+        }
+    }
+
+    fn plan(&self, state: PlanState) -> Plan {
+        Plan {
+            run: self.settings.run.clone(),
+            stage: self.settings.stage.clone(),
+            id: self.id.clone(),
+            state,
+            runners_wanted: self.settings.need.wanted,
+            terms: self.settings.terms,
+        }
+    }
+
+    async fn write(&mut self, plan: &Plan) -> Result<Written, Trouble> {
+        match &self.revision {
+            Some(revision) => self.scene.write_plan(plan, revision).await,
+            None => Ok(Written::Conflict),
+        }
+    }
+
+    /// After a conflict, or a write of which it is not known whether it came to pass.
+    async fn read_again(&mut self) -> Option<Gathered> {
+        match self.scene.read().await {
+            Happening::Board(board) => self.look(*board).await,
+            Happening::Trouble(trouble) => Some(broken(trouble)),
+            _ => {
+                // The store is away: nothing is known until it is back.
+                self.revision = None;
+                None
+            }
+        }
+    }
+}
+
+/// Whether two plans set the same instant. What else they say does not bind a start that is set.
+fn is_same(one: &Plan, other: &Plan) -> bool {
+    (&one.id, one.start_at()) == (&other.id, other.start_at())
+}
+
+fn broken(trouble: Trouble) -> Gathered {
+    let plan = None;
+    Gathered::Ended(Ending::Broken { trouble, plan })
+}

@@ -1,0 +1,130 @@
+//! Signals to the scheduler, and a store that fails.
+
+use std::sync::atomic::Ordering;
+
+use super::place::{Place, start_at};
+use super::*;
+use crate::decide::outcome::Outcome;
+use crate::run::settings::Settings;
+use crate::run::signals::Signals;
+use crate::testing::faulty_store::FaultyStore;
+use crate::testing::stage;
+
+#[rstest]
+#[case::gathering(900, 1)]
+#[case::counting_down(0, 3)]
+#[case::running(0, 10)]
+#[tokio::test(start_paused = true)]
+async fn a_signal_aborts_the_run(#[case] ready_after: u64, #[case] after: u64) {
+    let place = Place::new();
+    let agent = place.agent(
+        "r1",
+        Manner {
+            ready_after: seconds(ready_after),
+            ..Manner::default()
+        },
+    );
+    let (sender, signals) = Signals::by_hand();
+    tokio::spawn(async move {
+        sleep(seconds(after)).await;
+        sender.send("SIGTERM").unwrap();
+    });
+    let mut settings = place.settings(1);
+    (settings.lead, settings.wait) = (seconds(5), true);
+    let began = Instant::now();
+    let (ending, outcome) = start_at(place.store(), settings, signals).await;
+    assert!(
+        matches!(
+            ending,
+            Ending::Cancelled {
+                signal: "SIGTERM",
+                ..
+            }
+        ),
+        "{ending:?}"
+    );
+    assert_eq!(outcome.code, Code::Aborted);
+    assert!(began.elapsed() < seconds(after + 3));
+    let board = place.store().read(&stage()).await.unwrap();
+    assert!(board.abort.unwrap().unwrap().why.contains("SIGTERM"));
+    if ready_after == 0 {
+        assert_eq!(agent.await.unwrap().phase, Phase::Aborted);
+    }
+}
+
+/// Starts on a store that is away from one moment to another, with one runner.
+async fn away(from: u64, until: u64, settings: Settings, place: &Place, runs_for: u64) -> Outcome {
+    let (store, faults) = FaultyStore::new(place.store());
+    place.agent_at(
+        &store,
+        "r1",
+        Manner {
+            ready_after: seconds(5),
+            runs_for: seconds(runs_for),
+            ..Manner::default()
+        },
+    );
+    tokio::spawn(async move {
+        sleep(seconds(from)).await;
+        faults.away.store(true, Ordering::SeqCst);
+        sleep(seconds(until - from)).await;
+        faults.away.store(false, Ordering::SeqCst);
+    });
+    let (_sender, signals) = Signals::by_hand();
+    start_at(store, settings, signals).await.1
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_for_a_minute_is_waited_for() {
+    let place = Place::new();
+    let mut settings = place.settings(1);
+    settings.max_wait = seconds(300);
+    let outcome = away(3, 63, settings, &place, 10).await;
+    assert_eq!(outcome.code, Code::Well);
+    assert!(outcome.start_at.unwrap() > noon() + TimeDelta::seconds(63));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_called_lost_while_the_store_is_away() {
+    let place = Place::new();
+    let mut settings = place.settings(1);
+    settings.wait = true;
+    let outcome = away(20, 80, settings, &place, 120).await;
+    assert_eq!((outcome.code, outcome.faults.len()), (Code::Well, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_stays_away_is_given_up() {
+    let place = Place::new();
+    let began = Instant::now();
+    let mut settings = place.settings(1);
+    settings.max_wait = seconds(900);
+    let outcome = away(3, 1_000, settings, &place, 10).await;
+    assert_eq!(outcome.code, Code::NoAccess);
+    assert!(
+        outcome.ending.contains("no route to host"),
+        "{}",
+        outcome.ending
+    );
+    assert!(began.elapsed() < seconds(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instant_that_stands_although_the_store_did_not_say_so_is_the_instant() {
+    let place = Place::new();
+    let (store, faults) = FaultyStore::new(place.store());
+    place.agent("r1", Manner::default());
+    faults.lose_answer.store(true, Ordering::SeqCst);
+    let (_sender, signals) = Signals::by_hand();
+    let (ending, outcome) = start_at(store, place.settings(1), signals).await;
+    assert!(
+        !faults.lose_answer.load(Ordering::SeqCst),
+        "the fault took place"
+    );
+    let expected = Expected::Runners(vec![runner("r1")]);
+    assert!(
+        matches!(&ending, Ending::Followed { expected: found, .. } if *found == expected),
+        "{ending:?}"
+    );
+    assert_eq!(outcome.code, Code::Well);
+}

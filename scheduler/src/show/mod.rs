@@ -1,0 +1,15 @@
+//! What people and machines get to read: progress and news on standard error, the
+//! result on standard output.
+
+pub mod console;
+pub mod news;
+pub mod progress;
+pub mod view;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// A time for people: UTC, to the millisecond.
+#[must_use]
+pub fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}

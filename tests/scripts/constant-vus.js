@@ -1,0 +1,11 @@
+import { sleep } from 'k6';
+import { hit } from './target.js';
+
+export const options = {
+  scenarios: { it: { executor: 'constant-vus', vus: 5, duration: '1s' } },
+};
+
+export default function () {
+  hit('/load');
+  sleep(0.1);
+}

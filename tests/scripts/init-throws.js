@@ -1,0 +1,9 @@
+import { hit } from './target.js';
+
+export const options = { vus: 1, iterations: 1 };
+
+throw new Error('no luck');
+
+export default function () {
+  hit('/load');
+}

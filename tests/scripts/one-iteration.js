@@ -1,0 +1,7 @@
+import { hit } from './target.js';
+
+export const options = { vus: 1, iterations: 1 };
+
+export default function () {
+  hit('/load');
+}

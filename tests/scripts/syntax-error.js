@@ -1,0 +1,5 @@
+import { hit } from './target.js';
+
+export default function () {
+  hit('/load'
+}

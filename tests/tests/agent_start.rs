@@ -1,0 +1,228 @@
+//! The start: readiness before it, the first request after it, with the real k6.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use procfs::net::TcpState;
+use rendezvous::Phase;
+use rstest::rstest;
+use support::{
+    client::ask,
+    moment::Moment,
+    programs::K6,
+    runner::{Launch, Runner, SOON, k6_run},
+    stage::Stage,
+    target::Target,
+    wait,
+};
+
+/// Long enough for the runner to see the plan, and to publish that it is armed before the quiet second.
+const LEAD: Duration = Duration::from_millis(1500);
+
+/// How early a request may seem: the clock is read at two places. No time is given for anything else.
+const READING: TimeDelta = TimeDelta::milliseconds(1);
+
+/// How late the first request may be on a machine with more to do than it can. On an idle one, and with 50 ms to
+/// be kept, it is some 3 ms.
+const LATE: TimeDelta = TimeDelta::milliseconds(500);
+
+fn assert_on_time(target: &Target, instant: DateTime<Utc>) {
+    let load = target.first_requests();
+    let first = load.get("runner-1").expect("there was load").first.utc;
+    let lateness = first - instant;
+    println!(
+        "first request {} µs after the instant",
+        lateness.num_microseconds().unwrap()
+    );
+    assert!(lateness >= -READING && lateness <= LATE, "{lateness}");
+}
+
+fn start<'a>(stage: &'a Stage, target: &Target, command: Vec<OsString>) -> Runner<'a> {
+    Launch::new(stage, "runner-1")
+        .env("TARGET", target.url())
+        .start(command)
+}
+
+#[rstest]
+fn the_first_request_comes_at_the_instant_whatever_the_executor(
+    #[values(K6::V1, K6::V2)] k6: K6,
+    #[values(
+        "constant-arrival-rate",
+        "constant-vus",
+        "ramping-vus",
+        "vus-and-duration"
+    )]
+    executor: &str,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = start(&stage, &target, k6_run(&k6, &[], executor));
+    let ready = runner.wait_for_phase(Phase::Ready, SOON);
+    assert_eq!((ready.vus, ready.setup_took.is_some()), (Some(5), true));
+
+    let instant = stage.set_in(LEAD);
+    let armed = runner.wait_for_phase(Phase::Armed, SOON);
+    assert!(armed.armed && armed.start.is_none());
+
+    let ended = runner.ended(SOON);
+    ended.assert(Phase::Finished, 0);
+    assert_on_time(&target, instant);
+    let start = ended.report.start.unwrap();
+    assert_eq!(start.lateness, start.fired_at - instant);
+    assert!(start.lateness >= TimeDelta::zero(), "{start:?}");
+    assert!(start.running_at.unwrap() >= start.fired_at);
+    assert!(start.load_at.unwrap() >= start.fired_at);
+    assert_eq!(start.clock_error, None, "nobody has measured this clock");
+}
+
+#[rstest]
+fn a_run_of_one_iteration_is_over_before_it_can_be_asked_and_ends_well(
+    #[values(K6::V1, K6::V2)] k6: K6,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = start(&stage, &target, k6_run(&k6, &[], "one-iteration"));
+    runner.wait_for_phase(Phase::Ready, SOON);
+    let instant = stage.set_in(LEAD);
+    let ended = runner.ended(SOON);
+    ended.assert(Phase::Finished, 0);
+    assert_on_time(&target, instant);
+    assert_eq!(target.load_count("runner-1"), 1);
+    assert!(ended.report.start.is_some());
+}
+
+#[rstest]
+fn a_runner_whose_segment_has_no_vus_takes_part_and_ends_well(#[values(K6::V1, K6::V2)] k6: K6) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let halves = [
+        "--execution-segment=0:1/2",
+        "--execution-segment-sequence=0,1/2,1",
+    ];
+    let others = [
+        "--execution-segment=1/2:1",
+        "--execution-segment-sequence=0,1/2,1",
+    ];
+    // Of one VU, one half of the test has none.
+    let runners = [("first", halves), ("second", others)].map(|(name, segment)| {
+        Launch::new(&stage, name)
+            .env("TARGET", target.url())
+            .start(k6_run(&k6, &segment, "one-iteration"))
+    });
+    let vus = runners
+        .each_ref()
+        .map(|runner| runner.wait_for_phase(Phase::Ready, SOON).vus.unwrap());
+    assert_eq!(vus.iter().min(), Some(&0), "{vus:?}");
+    assert_eq!(vus.iter().sum::<u64>(), 1);
+
+    stage.set_in(LEAD);
+    for runner in &runners {
+        runner.ended(SOON).assert(Phase::Finished, 0);
+    }
+    let load: u64 = ["first", "second"]
+        .iter()
+        .map(|name| target.load_count(name))
+        .sum();
+    assert_eq!(load, 1);
+}
+
+#[rstest]
+fn a_k6_that_still_builds_its_vus_is_not_ready_though_its_api_answers(
+    #[values(K6::V1, K6::V2)] k6: K6,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = start(&stage, &target, k6_run(&k6, &[], "slow-vus"));
+    let api = runner.api();
+    // It answers, and would take a resume: only the status tells.
+    wait::until("an answer of k6's API while VUs are built", SOON, || {
+        let (code, status) = TcpStream::connect(api)
+            .ok()
+            .and_then(|_| ask(api, "GET", "/v1/status", "", ""))?;
+        assert!(
+            !status.contains(r#""status":4"#),
+            "it is too fast: {status}"
+        );
+        (code == 200).then_some(())
+    });
+    assert_eq!(runner.report().unwrap().phase, Phase::Starting);
+
+    let ready = runner.wait_for_phase(Phase::Ready, SOON);
+    assert_eq!(ready.vus, Some(10));
+    let (_, status) = ask(api, "GET", "/v1/status", "", "").unwrap();
+    assert!(status.contains(r#""status":4"#), "{status}");
+    let instant = stage.set_in(LEAD);
+    runner.ended(SOON).assert(Phase::Finished, 0);
+    assert_on_time(&target, instant);
+    assert_eq!(target.load_count("runner-1"), 10);
+}
+
+#[rstest]
+fn an_instant_that_comes_while_k6_still_reads_its_script_is_missed_and_not_fired_at(
+    #[values(K6::V1, K6::V2)] k6: K6,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = start(&stage, &target, k6_run(&k6, &[], "slow-init"));
+    runner.k6();
+    stage.set_in(Duration::from_millis(500));
+    let ended = runner.ended(SOON);
+    ended.assert(Phase::Refused, 74);
+    assert!(target.first_requests().is_empty());
+}
+
+#[rstest]
+fn a_script_that_takes_five_seconds_to_be_read_is_waited_for(#[values(K6::V1, K6::V2)] k6: K6) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = start(&stage, &target, k6_run(&k6, &["--no-setup"], "slow-init"));
+    let api = runner.api();
+    let starting = runner.wait_for_report("the news that the script is read", SOON, |report| {
+        report.waiting_for.as_deref() == Some("k6 to read the script")
+    });
+    assert_eq!(starting.phase, Phase::Starting);
+    assert!(TcpStream::connect(api).is_err(), "the API is up already");
+    runner.wait_for_phase(Phase::Ready, SOON);
+    let instant = stage.set_in(LEAD);
+    runner.ended(SOON).assert(Phase::Finished, 0);
+    assert_on_time(&target, instant);
+}
+
+#[rstest]
+fn the_connection_to_k6_serves_though_it_was_opened_twenty_seconds_before(
+    #[values(K6::V1, K6::V2)] k6: K6,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = start(&stage, &target, k6_run(&k6, &[], "constant-vus"));
+    runner.wait_for_phase(Phase::Ready, SOON);
+    let instant = stage.set_in(Duration::from_secs(20));
+    runner.wait_for_phase(Phase::Armed, SOON);
+    let api = runner.api();
+    let connections = || connections_to(api);
+    let opened = wait::until("a connection to k6", SOON, || {
+        Some(connections()).filter(|ports| !ports.is_empty())
+    });
+    wait::until("the last second", SOON, || {
+        let left = instant - Moment::now().utc;
+        (left < TimeDelta::seconds(1)).then_some(())
+    });
+    assert_eq!(connections(), opened, "k6 has closed the connection");
+
+    runner.ended(SOON).assert(Phase::Finished, 0);
+    assert_on_time(&target, instant);
+}
+
+/// The local ports of the connections that this machine has to an address.
+fn connections_to(address: SocketAddr) -> BTreeSet<u16> {
+    let all = procfs::net::tcp().unwrap().into_iter();
+    all.filter(|it| it.state == TcpState::Established && it.remote_address == address)
+        .map(|it| it.local_address.port())
+        .collect()
+}
