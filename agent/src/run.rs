@@ -150,8 +150,7 @@ struct Runner {
 impl Runner {
     fn listen(&self, store: &Arc<dyn Store>) -> std::io::Result<()> {
         sources::signals(&self.events)?;
-        sources::board(store, &self.identity, &self.events);
-        sources::earlier_report(store, &self.identity, &self.events);
+        sources::store(store, &self.identity, &self.events);
         Ok(())
     }
 

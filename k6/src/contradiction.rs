@@ -1,5 +1,6 @@
 //! What in a command line, an environment or a configuration file tminus cannot go along with.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -30,6 +31,11 @@ pub enum Source {
 }
 
 impl Source {
+    pub(crate) fn variable(name: &'static str, value: &OsStr) -> Self {
+        let value = value.to_string_lossy().into_owned();
+        Self::Variable { name, value }
+    }
+
     fn remedy(&self) -> &'static str {
         match self {
             Self::Flag { .. } => "leave it out",

@@ -30,7 +30,7 @@
 //!   configuration file. Of a flag given more than once the last counts.
 //! - `-e K6_LINGER=true` counts like the variable of that name, and beats it: k6 reads its own
 //!   variables from the same map that `--env` adds to. Only `K6_ADDRESS` and `K6_CONFIG` are read
-//!   before that.
+//!   before that; and with `--include-system-env-vars=false` the two are kept apart.
 //! - A variable's truth value is `true` or `false`; empty or `null` is the same as unset; for
 //!   anything else k6 exits with 104, although a flag may already have decided the matter. A
 //!   flag's truth value may also be `1`, `t`, `T`, `TRUE`, `True`, and likewise for false.
@@ -45,7 +45,9 @@ mod environment;
 pub mod flags;
 mod parse;
 mod run;
+mod said;
 mod subcommand;
+mod web_dashboard;
 
 pub use command_line::{CommandLine, CommandLineError};
 pub use config::{ConfigError, ConfigFile};

@@ -38,8 +38,6 @@ pub(crate) struct FlagWord {
     pub(crate) long: bool,
     pub(crate) flags: Vec<&'static Flag>,
     pub(crate) value: Value,
-    /// The rest of a bundle that begins with `test.`: pflag skips it, for Go's own test flags.
-    skipped: OsString,
 }
 
 /// The value that a flag was given.
@@ -99,7 +97,7 @@ impl FlagWord {
             self.value = Value::Absent;
         }
         self.flags.retain(|flag| !owned(flag));
-        (!self.flags.is_empty() || !self.skipped.is_empty()).then_some(self)
+        (!self.flags.is_empty()).then_some(self)
     }
 
     pub(crate) fn words(&self) -> Vec<OsString> {
@@ -116,8 +114,6 @@ impl FlagWord {
         if let Value::Attached(text) | Value::Glued(text) = &self.value {
             word.extend(text.as_bytes());
         }
-        word.extend(self.skipped.as_bytes());
-
         let mut words = vec![OsString::from_vec(word)];
         if let Value::Next(text) = &self.value {
             words.push(text.clone());
@@ -224,28 +220,23 @@ impl<'a> Parser<'a> {
             None if flag.takes == Takes::Text => self.next_value(),
             None => Value::Absent,
         };
-        let skipped = OsString::new();
         self.arguments.push(Argument::Flags(FlagWord {
             long: true,
             flags: vec![flag],
             value,
-            skipped,
         }));
     }
 
+    /// pflag skips the rest of a bundle that begins with `test.`. Here it is the value of `-t`, which
+    /// comes to the same: it takes no other word, and what `-t` says does not matter.
     fn short(&mut self, word: &'a OsString, letters: &[u8]) {
         let mut bundle = FlagWord {
             long: false,
             flags: Vec::new(),
             value: Value::Absent,
-            skipped: OsString::new(),
         };
         let mut rest = letters;
         while let [letter, tail @ ..] = rest {
-            if rest.starts_with(b"test.") {
-                bundle.skipped = os(rest);
-                break;
-            }
             let attached = match tail {
                 [b'=', value @ ..] if !value.is_empty() => Some(os(value)),
                 _ => None,

@@ -37,12 +37,14 @@ pub enum Script<'a> {
 impl<'a> Script<'a> {
     fn new(word: &'a OsStr) -> Self {
         let bytes = word.as_bytes();
-        let is_url = bytes.windows(3).any(|part| part == b"://");
-        match bytes.first() {
-            _ if word == "-" => Self::Stdin,
-            Some(b'.' | b'/') => Self::File(Path::new(word)),
-            _ if is_url => Self::Url(word),
-            _ => Self::File(Path::new(word)),
+        let is_path = bytes.starts_with(b".") || bytes.starts_with(b"/");
+        let has_scheme = bytes.windows(3).any(|part| part == b"://");
+        if word == "-" {
+            Self::Stdin
+        } else if has_scheme && !is_path {
+            Self::Url(word)
+        } else {
+            Self::File(Path::new(word))
         }
     }
 }

@@ -162,8 +162,8 @@ impl Plan {
     /// Reads a plan.
     ///
     /// # Errors
-    /// A [`Problem`] that names what is wrong: the length, the syntax, the version, the form, or the
-    /// first field whose value is out of its range.
+    /// A [`Problem`] that names what is wrong: the length, the syntax, the version,
+    /// the form, or the first field whose value is out of its range.
     pub fn from_json(text: &str) -> Result<Self, Problem> {
         let form: PlanForm = wire::read_form(text, Self::MOST_BYTES)?;
         let state = match (form.state, form.seconds_left, form.start_at, form.quorum) {

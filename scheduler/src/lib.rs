@@ -12,8 +12,10 @@
 //! The scheduler has no wall clock. It waits by the monotonic one, and what time
 //! it is, it takes from the runners' reports.
 
+pub mod cli;
 pub mod decide;
 pub mod exit;
+pub mod first_requests;
 pub mod run;
 pub mod show;
 pub mod trouble;

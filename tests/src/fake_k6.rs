@@ -15,7 +15,7 @@ mod api;
 mod program;
 mod record;
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsStr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -137,9 +137,18 @@ impl FakeK6 {
 
     /// Lets `program` hand its behaviour to it.
     pub fn environment(&self, program: Program) -> Program {
-        program
-            .env(BEHAVIOUR, &self.behaviour)
-            .env(RECORD, &self.record)
+        let variables = self.variables().into_iter();
+        variables.fold(program, |program, (variable, value)| {
+            program.env(variable, value)
+        })
+    }
+
+    /// What `environment` sets.
+    pub(crate) fn variables(&self) -> [(&'static str, &OsStr); 2] {
+        [
+            (BEHAVIOUR, self.behaviour.as_ref()),
+            (RECORD, self.record.as_ref()),
+        ]
     }
 
     /// What has happened to it so far, in order, over all its starts.

@@ -17,5 +17,6 @@ pub mod scratch;
 pub mod stage;
 pub mod target;
 pub mod wait;
+pub mod wrapped_k6;
 
 pub use http::client;

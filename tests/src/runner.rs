@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use rendezvous::{Phase, Report, RunnerId};
 
 use crate::{
+    fake_k6::FakeK6,
     mark::Marked,
     process::{Exit, Program, Running},
     programs,
@@ -54,6 +55,16 @@ impl<'a> Launch<'a> {
         self.variables
             .push((variable.to_owned(), value.as_ref().to_owned()));
         self
+    }
+
+    /// Lets its k6 be this stand-in.
+    pub fn fake_k6(self, k6: &FakeK6) -> Self {
+        let variables = k6.variables();
+        variables
+            .into_iter()
+            .fold(self, |launch, (variable, value)| {
+                launch.env(variable, value)
+            })
     }
 
     /// What it reads from its standard input.

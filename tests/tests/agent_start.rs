@@ -32,9 +32,9 @@ const READING: TimeDelta = TimeDelta::milliseconds(1);
 /// be kept, it is some 3 ms.
 const LATE: TimeDelta = TimeDelta::milliseconds(500);
 
-fn assert_on_time(target: &Target, instant: DateTime<Utc>) {
+fn assert_on_time(target: &Target, runner: &str, instant: DateTime<Utc>) {
     let load = target.first_requests();
-    let first = load.get("runner-1").expect("there was load").first.utc;
+    let first = load.get(runner).expect("there was load").first.utc;
     let lateness = first - instant;
     println!(
         "first request {} µs after the instant",
@@ -72,7 +72,7 @@ fn the_first_request_comes_at_the_instant_whatever_the_executor(
 
     let ended = runner.ended(SOON);
     ended.assert(Phase::Finished, 0);
-    assert_on_time(&target, instant);
+    assert_on_time(&target, "runner-1", instant);
     let start = ended.report.start.unwrap();
     assert_eq!(start.lateness, start.fired_at - instant);
     assert!(start.lateness >= TimeDelta::zero(), "{start:?}");
@@ -92,7 +92,7 @@ fn a_run_of_one_iteration_is_over_before_it_can_be_asked_and_ends_well(
     let instant = stage.set_in(LEAD);
     let ended = runner.ended(SOON);
     ended.assert(Phase::Finished, 0);
-    assert_on_time(&target, instant);
+    assert_on_time(&target, "runner-1", instant);
     assert_eq!(target.load_count("runner-1"), 1);
     assert!(ended.report.start.is_some());
 }
@@ -159,7 +159,7 @@ fn a_k6_that_still_builds_its_vus_is_not_ready_though_its_api_answers(
     assert!(status.contains(r#""status":4"#), "{status}");
     let instant = stage.set_in(LEAD);
     runner.ended(SOON).assert(Phase::Finished, 0);
-    assert_on_time(&target, instant);
+    assert_on_time(&target, "runner-1", instant);
     assert_eq!(target.load_count("runner-1"), 10);
 }
 
@@ -183,40 +183,55 @@ fn a_script_that_takes_five_seconds_to_be_read_is_waited_for(#[values(K6::V1, K6
     let (stage, target) = (Stage::new(), Target::start());
     let runner = start(&stage, &target, k6_run(&k6, &["--no-setup"], "slow-init"));
     let api = runner.api();
-    let starting = runner.wait_for_report("the news that the script is read", SOON, |report| {
-        report.waiting_for.as_deref() == Some("k6 to read the script")
-    });
-    assert_eq!(starting.phase, Phase::Starting);
+    runner.wait_for_phase(Phase::Starting, SOON);
     assert!(TcpStream::connect(api).is_err(), "the API is up already");
     runner.wait_for_phase(Phase::Ready, SOON);
     let instant = stage.set_in(LEAD);
     runner.ended(SOON).assert(Phase::Finished, 0);
-    assert_on_time(&target, instant);
+    assert_on_time(&target, "runner-1", instant);
 }
 
-#[rstest]
-fn the_connection_to_k6_serves_though_it_was_opened_twenty_seconds_before(
-    #[values(K6::V1, K6::V2)] k6: K6,
-) {
-    let Some(k6) = k6.program() else { return };
+#[test]
+fn the_connection_to_k6_serves_though_it_was_opened_twenty_seconds_before() {
     let (stage, target) = (Stage::new(), Target::start());
-    let runner = start(&stage, &target, k6_run(&k6, &[], "constant-vus"));
-    runner.wait_for_phase(Phase::Ready, SOON);
+    let versions = [K6::V1, K6::V2].into_iter().filter_map(K6::program);
+    // Both in one stage: one wait is enough.
+    let runners: Vec<Runner> = (1..)
+        .zip(versions)
+        .map(|(number, k6)| {
+            Launch::new(&stage, &format!("runner-{number}"))
+                .env("TARGET", target.url())
+                .start(k6_run(&k6, &[], "constant-vus"))
+        })
+        .collect();
+    let apis: Vec<_> = runners.iter().map(Runner::api).collect();
+    for runner in &runners {
+        runner.wait_for_phase(Phase::Ready, SOON);
+    }
     let instant = stage.set_in(Duration::from_secs(20));
-    runner.wait_for_phase(Phase::Armed, SOON);
-    let api = runner.api();
-    let connections = || connections_to(api);
-    let opened = wait::until("a connection to k6", SOON, || {
-        Some(connections()).filter(|ports| !ports.is_empty())
+    for runner in &runners {
+        runner.wait_for_phase(Phase::Armed, SOON);
+    }
+    let opened = wait::until("the connections to k6", SOON, || {
+        let open: Vec<_> = apis.iter().map(|api| connections_to(*api)).collect();
+        open.iter().all(|ports| !ports.is_empty()).then_some(open)
     });
+    let last_second = instant - TimeDelta::seconds(1);
     wait::until("the last second", SOON, || {
-        let left = instant - Moment::now().utc;
-        (left < TimeDelta::seconds(1)).then_some(())
+        (Moment::now().utc > last_second).then_some(())
     });
-    assert_eq!(connections(), opened, "k6 has closed the connection");
+    for (api, opened) in apis.iter().zip(opened) {
+        let left: Vec<_> = connections_to(*api)
+            .intersection(&opened)
+            .copied()
+            .collect();
+        assert!(!left.is_empty(), "k6 has closed the connection");
+    }
 
-    runner.ended(SOON).assert(Phase::Finished, 0);
-    assert_on_time(&target, instant);
+    for (number, runner) in (1..).zip(&runners) {
+        runner.ended(SOON).assert(Phase::Finished, 0);
+        assert_on_time(&target, &format!("runner-{number}"), instant);
+    }
 }
 
 /// The local ports of the connections that this machine has to an address.

@@ -39,17 +39,29 @@ pub fn signals(events: &UnboundedSender<Event>) -> io::Result<()> {
     Ok(())
 }
 
-/// What stands in the store for our stage, now and at each change.
-pub fn board(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<Event>) {
+/// What an earlier process of this runner left, once it can be read; and what stands in the store for our stage.
+/// The board comes second: an abort on it ends us, and where the store works, we may report that only
+/// after the earlier report was read.
+pub fn store(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<Event>) {
+    let (store, identity, events) = (Arc::clone(store), identity.clone(), events.clone());
+    tokio::spawn(async move {
+        let mut done = earlier_report(&store, &identity, &events).await;
+        board(&store, &identity, &events);
+        while !done {
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            done = earlier_report(&store, &identity, &events).await;
+        }
+    });
+}
+
+/// What stands there for our stage, now and at each change.
+fn board(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<Event>) {
     let mut boards = store.watch(&identity.stage);
     let events = events.clone();
     tokio::spawn(async move {
         while let Some(board) = boards.next().await {
             let event = match board {
-                Ok(board) => Event::Board {
-                    plan: board.plan,
-                    abort: board.abort,
-                },
+                Ok(board) => Event::Board { plan: board.plan, abort: board.abort },
                 Err(error) => trouble(StoreSide::Reading, &error),
             };
             if events.send(event).is_err() {
@@ -59,34 +71,22 @@ pub fn board(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSend
     });
 }
 
-/// What an earlier process of this runner left, once it can be read.
-pub fn earlier_report(
-    store: &Arc<dyn Store>,
-    identity: &Identity,
-    events: &UnboundedSender<Event>,
-) {
-    let (store, identity, events) = (Arc::clone(store), identity.clone(), events.clone());
-    tokio::spawn(async move {
-        loop {
-            let event = match store.read_report(&identity.stage, &identity.runner).await {
-                Ok(Ok(report)) => {
-                    let _ = events.send(Event::Earlier(report.map(Box::new)));
-                    return;
-                }
-                // It may tell of a load that was made; without it nothing may start.
-                Ok(Err(error)) => Event::StoreTrouble {
-                    side: StoreSide::Reading,
-                    text: error.to_string(),
-                    denied: true,
-                },
-                Err(error) => trouble(StoreSide::Reading, &error),
-            };
-            if events.send(event).is_err() {
-                return;
-            }
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+/// What an earlier process of this runner left. Whether there is nothing more to be done about it.
+async fn earlier_report(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<Event>) -> bool {
+    let event = match store.read_report(&identity.stage, &identity.runner).await {
+        Ok(Ok(report)) => {
+            let _ = events.send(Event::Earlier(report.map(Box::new)));
+            return true;
         }
-    });
+        // It may tell of a load that was made; without it nothing may start.
+        Ok(Err(error)) => Event::StoreTrouble {
+            side: StoreSide::Reading,
+            text: error.to_string(),
+            denied: true,
+        },
+        Err(error) => trouble(StoreSide::Reading, &error),
+    };
+    events.send(event).is_err()
 }
 
 /// A store's error as an event.

@@ -82,6 +82,8 @@ fn what_is_accepted_runs_with_setup_or_without_as_told(
         ("k6 run -q s.js", "K6_NO_SETUP=true"),
         ("k6 run -q -e K6_NO_SETUP=true s.js", ""),
         ("k6 run -q -e K6_NO_SETUP=true s.js", "K6_NO_SETUP=false"),
+        ("k6 run -q -e K6_LINGER=true --include-system-env-vars=F s.js", ""),
+        ("k6 run -q -e K6_NO_SETUP=true s.js", "K6_INCLUDE_SYSTEM_ENV_VARS=0"),
         ("k6 run -q -c no-setup.json s.js", ""),
         ("k6 run -q -c shouted.json s.js", ""),
         ("k6 run -q -c object.json s.js", ""),

@@ -85,6 +85,10 @@ fn setup_by_k6_is_refused(#[case] line: &str, #[case] spelling: &str) {
 #[case("k6 run --linger=false s.js -l", "-l")]
 #[case("k6 run -eK6_LINGER=true s.js", "-eK6_LINGER=true")]
 #[case("k6 run s.js --env K6_LINGER=true", "--env K6_LINGER=true")]
+#[case(
+    "k6 run -e K6_LINGER=false s.js -e K6_LINGER=true",
+    "-e K6_LINGER=true"
+)]
 fn linger_by_flag_is_refused(#[case] line: &str, #[case] spelling: &str) {
     assert_eq!(
         check(line).unwrap_err(),
@@ -175,12 +179,28 @@ fn what_beats_the_configuration_file_settles_it(#[case] line: &str, #[case] pair
 #[case::another_variable_like_it("k6 run -e K6_LINGERING=true s.js", "XK6_LINGER=true")]
 #[case::a_value_like_a_flag("k6 run -o --linger -e -l --tag -p=false s.js", "")]
 #[case::a_glued_value_like_letters("k6 run -olinger -epal=1 s.js", "")]
-#[case::letters_that_go_skips("k6 run -qtest.linger -test.l s.js", "")]
+#[case::passed_last("k6 run -e K6_LINGER=true s.js -e K6_LINGER=false", "")]
+#[case::letters_that_pflag_skips("k6 run -qtest.linger -test.l s.js", "")]
+#[case::passed_to_the_script_only(
+    "k6 run --include-system-env-vars=false -e K6_LINGER=true s.js",
+    ""
+)]
+#[case::passed_to_the_script_only("k6 run -e K6_LINGER=true s.js", "K6_INCLUDE_SYSTEM_ENV_VARS=0")]
 #[case::help_refused("k6 run --help=false s.js", "")]
 #[case::a_value_after_the_optional_one("k6 run --http-debug s.js", "")]
 #[case::a_missing_value("k6 run s.js --out", "")]
 fn what_agrees_is_not_refused(#[case] line: &str, #[case] pairs: &str) {
     check_in(line, pairs).unwrap();
+}
+
+#[test]
+fn what_is_passed_to_the_script_only_settles_nothing() {
+    let line = "k6 run -e K6_LINGER=false --include-system-env-vars=F s.js";
+    let complaints = check_in(line, "K6_LINGER=true").unwrap_err();
+    assert_eq!(
+        complaints,
+        [Contradiction::Linger(variable("K6_LINGER", "true"))]
+    );
 }
 
 #[rstest]

@@ -208,21 +208,23 @@ async fn a_writer_that_was_stopped_holds_up_others_for_a_bounded_time_and_is_tol
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_writer_that_goes_on_in_time_is_waited_for() {
     let (directory, store) = store();
     let held = stopped_writer(&directory.path().join(".abort.json.tmp"));
+    let begun = tokio::time::Instant::now();
+    let goes_on = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        drop(held);
+    };
     let abort = abort("why");
-    let (written, ()) = soon(async {
-        tokio::join!(store.write_abort(&abort), async {
-            // By now the other one has found the lock taken at least once.
-            tokio::task::yield_now().await;
-            drop(held);
-        })
-    })
-    .await;
+    let (written, ()) = soon(async { tokio::join!(store.write_abort(&abort), goes_on) }).await;
     written.unwrap();
-    assert_eq!(abort_in(&store).await, Some(abort.clone()));
+    assert!(
+        begun.elapsed() >= Duration::from_secs(2),
+        "it has not waited"
+    );
+    assert_eq!(abort_in(&store).await, Some(abort));
 }
 
 #[tokio::test]

@@ -71,6 +71,21 @@ impl Ending {
             | Self::NoMajority => None,
         }
     }
+
+    /// It in a word, for machines.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Followed { .. } => "started",
+            Self::Impossible { .. } => "quorum_impossible",
+            Self::TimedOut { .. } => "quorum_timed_out",
+            Self::CannotSet(_) => "instant_refused",
+            Self::NoMajority => "no_time",
+            Self::Aborted { .. } => "aborted",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Broken { .. } => "broken",
+        }
+    }
 }
 
 impl fmt::Display for Ending {

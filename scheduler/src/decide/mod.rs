@@ -7,6 +7,7 @@ pub mod claim;
 pub mod ending;
 pub mod instant;
 pub mod muster;
+pub mod natural;
 pub mod outcome;
 pub mod quorum;
 pub mod roster;

@@ -9,6 +9,7 @@ use rendezvous::{Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport};
 
 use super::ending::Ending;
 use super::muster::{Muster, Why};
+use super::natural;
 use super::roster::{Observed, Roster};
 use super::spread::{self, Spread};
 use super::started::{Expected, Sight, lost};
@@ -68,6 +69,17 @@ pub struct Row {
     pub fate: Fate,
     /// k6's last words, if it went wrong.
     pub k6_errors: Vec<String>,
+    /// What the target saw of it, if the target was asked.
+    pub first_request: Option<FirstRequest>,
+}
+
+/// What a target saw of a runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstRequest {
+    /// When its first request arrived, by the target's clock.
+    pub at: DateTime<Utc>,
+    /// How many requests of it arrived.
+    pub count: u64,
 }
 
 /// What came of it.
@@ -79,6 +91,8 @@ pub struct Outcome {
     pub stage: StageName,
     /// What the scheduler exits with.
     pub code: Code,
+    /// How it ended, in a word for machines.
+    pub kind: &'static str,
     /// How it ended, in a sentence.
     pub ending: String,
     /// The plan that was set.
@@ -95,6 +109,23 @@ pub struct Outcome {
     pub faults: Vec<String>,
     /// The runners.
     pub rows: Vec<Row>,
+}
+
+impl Outcome {
+    /// Puts what a target saw of the runners, by their names, beside what they reported.
+    pub fn add_first_requests(&mut self, seen: &BTreeMap<String, FirstRequest>) {
+        for row in &mut self.rows {
+            row.first_request = seen.get(&row.name).copied();
+        }
+    }
+
+    /// Latest minus earliest of the first requests, as the target saw them, and of how many runners.
+    #[must_use]
+    pub fn first_request_spread(&self) -> Option<(TimeDelta, usize)> {
+        let seen = || self.rows.iter().filter_map(|row| row.first_request);
+        let times = || seen().map(|first| first.at);
+        Some((times().max()? - times().min()?, seen().count()))
+    }
 }
 
 /// What the judgement is made from.
@@ -122,11 +153,12 @@ pub struct Facts<'a> {
 #[must_use]
 pub fn judge(facts: &Facts<'_>) -> Outcome {
     let plan = facts.ending.plan();
-    let rows: Vec<Row> = facts
+    let mut rows: Vec<Row> = facts
         .roster
         .iter()
         .map(|(runner, observed)| row(facts, plan, runner, observed))
         .collect();
+    rows.sort_by_cached_key(|row| natural::key(&row.name));
     let starts: Vec<_> = rows.iter().filter_map(|row| row.start.as_ref()).collect();
     let (started, spread) = (starts.len(), spread::of(&starts));
     let wanted = plan.map_or(facts.wanted, |plan| plan.runners_wanted);
@@ -138,6 +170,7 @@ pub fn judge(facts: &Facts<'_>) -> Outcome {
         run: facts.run.clone(),
         stage: facts.stage.clone(),
         code: code(facts, &rows, &faults),
+        kind: facts.ending.kind(),
         ending: facts.ending.to_string(),
         plan: plan.map(|plan| plan.id.clone()),
         start_at: plan.and_then(Plan::start_at),
@@ -163,6 +196,7 @@ fn row(facts: &Facts<'_>, plan: Option<&Plan>, runner: &RunnerId, observed: &Obs
             .filter(|_| went_wrong)
             .map(|report| report.k6_errors.clone())
             .unwrap_or_default(),
+        first_request: None,
     }
 }
 

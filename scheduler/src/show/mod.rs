@@ -2,8 +2,11 @@
 //! result on standard output.
 
 pub mod console;
+pub mod json;
 pub mod news;
 pub mod progress;
+pub mod status;
+pub mod table;
 pub mod view;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -13,3 +16,6 @@ use chrono::{DateTime, SecondsFormat, Utc};
 pub fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ pub struct FaultyStore {
 }
 
 impl FaultyStore {
-    pub fn new(inner: Arc<dyn Store>) -> (Arc<dyn Store>, Arc<Faults>) {
+    pub fn around(inner: Arc<dyn Store>) -> (Arc<dyn Store>, Arc<Faults>) {
         let faults = Arc::<Faults>::default();
         let store = Self {
             inner,

@@ -54,7 +54,7 @@ async fn a_signal_aborts_the_run(#[case] ready_after: u64, #[case] after: u64) {
 
 /// Starts on a store that is away from one moment to another, with one runner.
 async fn away(from: u64, until: u64, settings: Settings, place: &Place, runs_for: u64) -> Outcome {
-    let (store, faults) = FaultyStore::new(place.store());
+    let (store, faults) = FaultyStore::around(place.store());
     place.agent_at(
         &store,
         "r1",
@@ -112,7 +112,7 @@ async fn a_store_that_stays_away_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn an_instant_that_stands_although_the_store_did_not_say_so_is_the_instant() {
     let place = Place::new();
-    let (store, faults) = FaultyStore::new(place.store());
+    let (store, faults) = FaultyStore::around(place.store());
     place.agent("r1", Manner::default());
     faults.lose_answer.store(true, Ordering::SeqCst);
     let (_sender, signals) = Signals::by_hand();

@@ -1,12 +1,13 @@
 //! Where a start takes place in these tests.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rendezvous::{DirectoryStore, Report, Store, Terms};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep};
 
 use crate::decide::ending::Ending;
@@ -26,6 +27,19 @@ pub struct Place {
     pub directory: TempDir,
     store: Arc<dyn Store>,
     noon: Instant,
+    agents: RefCell<Vec<AbortHandle>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        for agent in self.agents.borrow().iter() {
+            agent.abort();
+        }
+        // What an agent is writing at this very moment is still written.
+        while self.directory.path().exists() {
+            let _ = std::fs::remove_dir_all(self.directory.path());
+        }
+    }
 }
 
 impl Place {
@@ -36,6 +50,7 @@ impl Place {
             directory,
             store: Arc::new(store),
             noon: Instant::now(),
+            agents: RefCell::default(),
         }
     }
 
@@ -54,7 +69,9 @@ impl Place {
         name: &str,
         manner: Manner,
     ) -> JoinHandle<Report> {
-        fake_agent::start(store, name, self.noon, manner)
+        let agent = fake_agent::start(store, name, self.noon, manner);
+        self.agents.borrow_mut().push(agent.abort_handle());
+        agent
     }
 
     /// Waits until so many runners have reported.

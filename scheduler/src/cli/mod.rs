@@ -1,0 +1,80 @@
+//! The command line and its environment twins.
+
+mod arguments;
+mod values;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+pub use arguments::{
+    AbortArguments, GatherArguments, LocalArguments, Output, SetupMode, StartArguments,
+    StatusArguments,
+};
+
+use crate::exit::Code;
+
+/// Makes every k6 runner of a load test start at the same instant.
+///
+/// Waits until enough runners are ready, sets an instant for all of them, and tells who started when.
+/// Progress goes to standard error, the result to standard output.
+#[derive(Debug, Parser)]
+#[command(name = "tminus-scheduler", version, max_term_width = 100, after_help = CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const CODES: &str = "\
+Exit codes: 0 started well, 64 usage, 69 no access to the store, 71 no majority agrees on the time,
+75 quorum not reached in time, 76 aborted, 78 started but not well (missing, lost or late runners);
+with --wait the worst of the runners' codes, in the order 0 < 78 < 99 < other k6 codes < 76 < 128+n.
+
+TMINUS_LOG sets what is logged on standard error, such as `debug` or `scheduler=warn`.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Gather the runners of a run, set the instant, follow the start
+    Start(StartArguments),
+    /// Show what stands in the store for a run: the plan, an abort, each runner
+    Status(StatusArguments),
+    /// Abort a run: every runner ends its k6, before or after the start
+    Abort(AbortArguments),
+    /// Start several runners on this machine, all at one instant, and wait for their ends
+    ///
+    /// Each runner has a directory of its own below DIR, in which its k6 runs and to which it writes, with
+    /// the output of k6 in `k6.log`. The script and other files that k6 reads are found from here; a script on
+    /// standard input (`k6 run -`) is read once and handed to each, and what it opens or imports
+    /// by a relative path is looked for in the runner's own directory.
+    Local(LocalArguments),
+}
+
+/// Reads a command line, the program's name first, and the environment.
+///
+/// # Errors
+/// The code to exit with at once: 0 after `--help` or `--version`, 64 after a usage
+/// error. What there is to say has been said.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Code> {
+    let parsed = Cli::try_parse_from(arguments).and_then(|cli| {
+        if let Command::Start(StartArguments { gather, .. })
+        | Command::Local(LocalArguments { gather, .. }) = &cli.command
+        {
+            gather.check()?;
+        }
+        Ok(cli)
+    });
+    parsed.map_err(|error| {
+        // Nothing can be done if even this cannot be written.
+        let _ = error.print();
+        if error.use_stderr() {
+            Code::Usage
+        } else {
+            Code::Well
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

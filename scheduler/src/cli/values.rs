@@ -1,0 +1,92 @@
+//! Values on the command line, read and checked.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use rendezvous::{LatePolicy, Plan, Terms};
+
+use crate::decide::instant::LEAST_LEAD;
+
+/// An hour: a longer lead is an instant, and there is `--at` for that.
+const LONGEST_LEAD: Duration = Duration::from_secs(3600);
+
+fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; give a duration such as 90s or 10m"))?;
+    if range.contains(&duration) {
+        return Ok(duration);
+    }
+    let (least, most) = range.into_inner();
+    let (least, most) = (
+        humantime::format_duration(least),
+        humantime::format_duration(most),
+    );
+    Err(format!("it must be between {least} and {most}"))
+}
+
+/// How long a quorum may be waited for.
+pub fn max_wait(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_secs(1)..=Plan::LONGEST_WAIT)
+}
+
+/// How long the rest is waited for once the minimum is there.
+pub fn grace_period(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO..=Plan::LONGEST_WAIT)
+}
+
+/// How far ahead the instant is set.
+pub fn lead(text: &str) -> Result<Duration, String> {
+    duration(text, LEAST_LEAD..=LONGEST_LEAD)
+}
+
+/// How late is still on time, in whole milliseconds as a plan holds it.
+pub fn tolerance(text: &str) -> Result<Duration, String> {
+    let tolerance = duration(text, Duration::ZERO..=Terms::LONGEST_TOLERANCE)?;
+    if tolerance.subsec_nanos() % 1_000_000 == 0 {
+        Ok(tolerance)
+    } else {
+        Err("it must be in whole milliseconds".to_owned())
+    }
+}
+
+/// A duration that only has to be there and to be sensible.
+pub fn positive(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_millis(1)..=Plan::LONGEST_WAIT)
+}
+
+/// What a late runner does.
+pub fn late_policy(text: &str) -> Result<LatePolicy, String> {
+    match text {
+        "refuse" => Ok(LatePolicy::Refuse),
+        "join" => Ok(LatePolicy::Join),
+        "skip" => Ok(LatePolicy::Skip),
+        _ => Err("give refuse, join or skip".to_owned()),
+    }
+}
+
+/// An instant: RFC 3339, so with a zone.
+pub fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = DateTime::parse_from_rfc3339(text).map_err(|error| {
+        format!("{error}; give an RFC 3339 time with its zone, such as 2030-01-31T12:00:00Z")
+    })?;
+    let time = time.with_timezone(&Utc);
+    if time.nanosecond() >= 1_000_000_000 {
+        return Err("a leap second cannot be waited for: no clock here counts it".to_owned());
+    }
+    // What a plan can hold.
+    if !(2020..=2261).contains(&time.year()) {
+        return Err("it must be between the years 2020 and 2261".to_owned());
+    }
+    Ok(time)
+}
+
+/// Where a target can be asked for what it saw.
+pub fn http_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+    if url.scheme() == "http" {
+        Ok(text.to_owned())
+    } else {
+        Err("give an http:// URL".to_owned())
+    }
+}

@@ -1,0 +1,54 @@
+//! The commands.
+
+mod abort;
+mod start;
+mod status;
+
+use tokio::runtime;
+use tracing::error;
+
+use crate::cli::{Cli, Command, Output};
+use crate::decide::outcome::Outcome;
+use crate::exit::Code;
+use crate::local;
+use crate::log;
+use crate::show::console::{Console, print};
+use crate::show::{json, table};
+use crate::{first_requests, trouble::Trouble};
+
+/// Does what the command line says. Returns what to exit with; all that is to be said has been
+/// said.
+#[must_use]
+pub fn run(cli: Cli) -> Code {
+    let console = Console::stderr();
+    if let Err(fault) = log::set_up(&console) {
+        eprint(&fault);
+        return Code::Usage;
+    }
+    // One thread: children whose parent-death signal hangs on the thread that started them live as
+    // long as this process.
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!("cannot begin: {error}");
+            return Code::NoAccess;
+        }
+    };
+    let code = runtime.block_on(dispatch(cli, &console));
+    // A store's file system that hangs must not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(cli: Cli, console: &Console) -> Code {
+    let done = match cli.command {
+        Command::Start(arguments) => start::start(arguments, console).await,
+        Command::Status(arguments) => status::status(arguments).await,
+        Command::Abort(arguments) => abort::abort(arguments).await,
+        Command::Local(arguments) => return local::local(arguments, console).await,
+    };
+    done.unwrap_or_else(|trouble| {
+        error!("{trouble}");
+        Code::NoAccess
+    })
+}
