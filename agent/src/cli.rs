@@ -1,6 +1,7 @@
 //! The command line and its environment twins.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -185,6 +186,10 @@ pub fn parse() -> Result<Cli, u8> {
             0
         }
     })?;
-    crate::log::set_up(cli.log_format);
+    crate::log::set_up(cli.log_format).map_err(|error| {
+        // The log is what could not be set up.
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+        crate::decide::ending::code::USAGE
+    })?;
     Ok(cli)
 }

@@ -110,6 +110,7 @@ async fn run(cli: Cli) -> u8 {
         setup: None,
         countdown: None,
         spin: cli.spin,
+        last_tick: Instant::now(),
     };
     if let Err(error) = runner.listen(&store) {
         tracing::error!("cannot listen for signals: {error}");
@@ -145,6 +146,7 @@ struct Runner {
     setup: Option<JoinHandle<()>>,
     countdown: Option<Countdown>,
     spin: Duration,
+    last_tick: Instant,
 }
 
 impl Runner {
@@ -166,13 +168,20 @@ impl Runner {
     }
 
     async fn next_event(&mut self, inbox: &mut UnboundedReceiver<Event>) -> Event {
-        let pause = self.machine.next_tick().min(self.publisher.next_due());
+        // Counted from the last tick, for other events may come more often than ticks are wanted.
+        let mut tick_at = self.last_tick + self.machine.next_tick();
+        if !self.machine.must_not_report() {
+            tick_at = tick_at.min(Instant::now() + self.publisher.next_due());
+        }
         tokio::select! {
             biased;
             exit = ended(&mut self.k6) => exit,
+            () = tokio::time::sleep_until(tick_at.into()) => {
+                self.last_tick = Instant::now();
+                Event::Tick
+            }
             // We hold a sender ourselves, so the channel never closes.
             event = inbox.recv() => event.unwrap_or(Event::Tick),
-            () = tokio::time::sleep(pause) => Event::Tick,
         }
     }
 

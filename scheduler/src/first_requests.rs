@@ -49,3 +49,72 @@ pub async fn ask(url: &str) -> Result<BTreeMap<String, FirstRequest>, String> {
         .map(|(name, RunnerAnswer { first, count })| (name, FirstRequest { at: first, count }))
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use rstest::rstest;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Asks a target that gives this answer.
+    async fn asked(answer: &str) -> Result<BTreeMap<String, FirstRequest>, String> {
+        let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/first", target.local_addr().unwrap());
+        let serve = async {
+            let (mut connection, _) = target.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert_ne!(connection.read(&mut request).await.unwrap(), 0);
+            connection.write_all(answer.as_bytes()).await.unwrap();
+        };
+        tokio::join!(ask(&url), serve).0
+    }
+
+    fn ok(body: &str) -> String {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n{body}"
+        )
+    }
+
+    #[tokio::test]
+    async fn a_target_tells_when_each_runners_first_request_came() {
+        let body = r#"{"runners":{"runner-1":{"first":"2026-03-01T12:00:00.002310000Z","count":123,
+                       "last":"2026-03-01T12:00:09Z"},"runner-2":{"first":"2026-03-01T13:00:00+01:00","count":1}}}"#;
+        let seen = asked(&ok(body)).await.unwrap();
+        let first = seen["runner-1"];
+        assert_eq!(
+            first.at,
+            crate::testing::noon() + chrono::TimeDelta::microseconds(2_310)
+        );
+        assert_eq!(first.count, 123);
+        assert_eq!(seen["runner-2"].at, crate::testing::noon());
+    }
+
+    #[rstest]
+    #[case::no_json(ok("none"))]
+    #[case::another_form(ok("{}"))]
+    #[case::no_time(ok(r#"{"runners":{"runner-1":{"first":"noon","count":1}}}"#))]
+    #[case::not_found("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned())]
+    #[case::cut_off("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_owned())]
+    #[tokio::test]
+    async fn an_answer_that_makes_no_sense_is_told_and_no_more(#[case] answer: String) {
+        let error = asked(&answer).await.unwrap_err();
+        assert!(
+            error.starts_with("the first requests are not known: "),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_target_that_is_not_there_is_told() {
+        let nobody = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        assert!(ask(&format!("http://{nobody}/")).await.is_err());
+    }
+}

@@ -7,15 +7,18 @@
 //! | `run` | one start from the first look at the store to the result: thin I/O around those |
 //! | `local` | the agents as children of this process, on one machine |
 //! | `show` | what people and machines get to read |
-//! | `cli` | the command line |
+//! | `cli`, `commands` | the command line, and what each command does with it |
 //!
 //! The scheduler has no wall clock. It waits by the monotonic one, and what time
 //! it is, it takes from the runners' reports.
 
 pub mod cli;
+pub mod commands;
 pub mod decide;
 pub mod exit;
 pub mod first_requests;
+mod local;
+mod log;
 pub mod run;
 pub mod show;
 pub mod trouble;

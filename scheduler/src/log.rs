@@ -31,7 +31,6 @@ pub fn set_up(console: &Console) -> Result<(), String> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .event_format(Plain)
-        .log_internal_errors(false)
         .with_writer(console.clone())
         .finish();
     // Fails only where there is a log already; then that one is used.

@@ -11,6 +11,9 @@ pub enum Trouble {
     /// What stands there cannot be read, so nobody knows whether an instant is set.
     #[error("{0}. If no run is under way there, remove it and start again")]
     Unreadable(DocumentError),
+    /// This process cannot be told to end, and must not begin what nobody could end.
+    #[error("cannot catch signals: {0}")]
+    Signals(String),
     /// Another run's scheduler writes to the same place.
     #[error(
         "run {0} has taken this stage's place in the store while it was used here: \

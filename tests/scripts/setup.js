@@ -15,5 +15,5 @@ export default function (data) {
 }
 
 export function teardown(data) {
-  hit(`/teardown?turn=${data.turn}`);
+  hit(`/teardown${__ENV.TEARDOWN || ''}?turn=${data.turn}`);
 }

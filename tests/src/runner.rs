@@ -29,6 +29,7 @@ pub struct Launch<'a> {
     options: Vec<OsString>,
     variables: Vec<(String, OsString)>,
     input: Option<Vec<u8>>,
+    shell: Option<&'static str>,
 }
 
 impl<'a> Launch<'a> {
@@ -40,6 +41,7 @@ impl<'a> Launch<'a> {
             options: Vec::new(),
             variables: Vec::new(),
             input: None,
+            shell: None,
         }
     }
 
@@ -73,10 +75,22 @@ impl<'a> Launch<'a> {
         self
     }
 
+    /// Starts it from a shell, beside the store, which finds the agent with all its arguments in `"$0" "$@"`.
+    pub fn in_shell(mut self, script: &'static str) -> Self {
+        self.shell = Some(script);
+        self
+    }
+
     /// Starts it with this command for k6.
     pub fn start(self, command: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Runner<'a> {
         let store = format!("dir:{}", self.stage.directory().display());
-        let mut program = Program::new(programs::agent())
+        let program = match self.shell {
+            None => Program::new(programs::agent()),
+            Some(script) => Program::new("/bin/sh")
+                .args(["-c", script])
+                .args([programs::agent()]),
+        };
+        let mut program = program
             .args(["--store", &store])
             .args(["--run", self.stage.run().as_str()])
             .args(["--stage", self.stage.name().as_str()])

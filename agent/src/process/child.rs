@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use std::os::unix::process::ExitStatusExt;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::stderr::{self, Tail};
 use crate::decide::ending::{K6Exit, code};
@@ -19,6 +20,8 @@ pub struct K6 {
     child: Child,
     pid: u32,
     passing: Option<JoinHandle<()>>,
+    /// Until when its last words are waited for, once it has ended.
+    last_words_until: Option<Instant>,
 }
 
 /// k6 could not be started.
@@ -93,6 +96,7 @@ impl K6 {
             child,
             pid,
             passing,
+            last_words_until: None,
         })
     }
 
@@ -109,12 +113,28 @@ impl K6 {
     /// If the system cannot say.
     pub async fn ended(&mut self) -> io::Result<K6Exit> {
         let status = self.child.wait().await?;
+        let until = match self.last_words_until {
+            Some(until) => until,
+            None => {
+                self.kill_left_overs();
+                *self.last_words_until.insert(Instant::now() + LAST_WORDS)
+            }
+        };
         if let Some(passing) = &mut self.passing {
-            // A child of k6 may hold the pipe open after it.
-            let _ = tokio::time::timeout(LAST_WORDS, passing).await;
+            // One that left the group may hold the pipe open after it.
+            let _ = tokio::time::timeout_at(until, passing).await;
             self.passing = None;
         }
         Ok(exit_of(status))
+    }
+
+    /// Kills what k6 leaves in its group when it ends: the child of a launcher that was killed would go on
+    /// making load, and a browser would stay. While anybody is in the group, no other process can have its id;
+    /// if nobody is, it was free for microseconds only, and ids are given out in turn.
+    fn kill_left_overs(&self) {
+        if let Ok(group @ 2..) = i32::try_from(self.pid) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
     }
 
     /// Sends a signal to its whole group. One that is gone already gets none.

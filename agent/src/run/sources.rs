@@ -61,7 +61,10 @@ fn board(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<E
     tokio::spawn(async move {
         while let Some(board) = boards.next().await {
             let event = match board {
-                Ok(board) => Event::Board { plan: board.plan, abort: board.abort },
+                Ok(board) => Event::Board {
+                    plan: board.plan,
+                    abort: board.abort,
+                },
                 Err(error) => trouble(StoreSide::Reading, &error),
             };
             if events.send(event).is_err() {
@@ -72,7 +75,11 @@ fn board(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<E
 }
 
 /// What an earlier process of this runner left. Whether there is nothing more to be done about it.
-async fn earlier_report(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSender<Event>) -> bool {
+async fn earlier_report(
+    store: &Arc<dyn Store>,
+    identity: &Identity,
+    events: &UnboundedSender<Event>,
+) -> bool {
     let event = match store.read_report(&identity.stage, &identity.runner).await {
         Ok(Ok(report)) => {
             let _ = events.send(Event::Earlier(report.map(Box::new)));

@@ -12,15 +12,7 @@ use rendezvous::{LatePolicy, Plan, RunId, StageName, StoreLocation, Terms};
 use super::{Cli, values};
 use crate::decide::quorum::Need;
 use crate::run::settings::Settings;
-
-/// How the result looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Table,
-    /// One JSON object in one line.
-    Json,
-}
+use crate::show::Output;
 
 /// Who runs setup().
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,8 +8,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 pub use arguments::{
-    AbortArguments, GatherArguments, LocalArguments, Output, SetupMode, StartArguments,
-    StatusArguments,
+    AbortArguments, GatherArguments, LocalArguments, SetupMode, StartArguments, StatusArguments,
 };
 
 use crate::exit::Code;
@@ -57,15 +56,7 @@ pub enum Command {
 /// The code to exit with at once: 0 after `--help` or `--version`, 64 after a usage
 /// error. What there is to say has been said.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Code> {
-    let parsed = Cli::try_parse_from(arguments).and_then(|cli| {
-        if let Command::Start(StartArguments { gather, .. })
-        | Command::Local(LocalArguments { gather, .. }) = &cli.command
-        {
-            gather.check()?;
-        }
-        Ok(cli)
-    });
-    parsed.map_err(|error| {
+    read(arguments).map_err(|error| {
         // Nothing can be done if even this cannot be written.
         let _ = error.print();
         if error.use_stderr() {
@@ -74,6 +65,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Code>
             Code::Well
         }
     })
+}
+
+fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let cli = Cli::try_parse_from(arguments)?;
+    if let Command::Start(StartArguments { gather, .. })
+    | Command::Local(LocalArguments { gather, .. }) = &cli.command
+    {
+        gather.check()?;
+    }
+    Ok(cli)
 }
 
 #[cfg(test)]

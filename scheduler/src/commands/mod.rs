@@ -7,26 +7,24 @@ mod status;
 use tokio::runtime;
 use tracing::error;
 
-use crate::cli::{Cli, Command, Output};
-use crate::decide::outcome::Outcome;
+use crate::cli::{Cli, Command};
 use crate::exit::Code;
 use crate::local;
 use crate::log;
-use crate::show::console::{Console, print};
-use crate::show::{json, table};
-use crate::{first_requests, trouble::Trouble};
+use crate::show::console::Console;
+use crate::trouble::Trouble;
 
-/// Does what the command line says. Returns what to exit with; all that is to be said has been
-/// said.
+/// Does what the command line says. Returns what to exit with; what there is to say
+/// has been said.
 #[must_use]
 pub fn run(cli: Cli) -> Code {
     let console = Console::stderr();
     if let Err(fault) = log::set_up(&console) {
-        eprint(&fault);
+        console.line(&format!("error: {fault}"));
         return Code::Usage;
     }
-    // One thread: children whose parent-death signal hangs on the thread that started them live as
-    // long as this process.
+    // One thread, this one: a child's parent-death signal comes when the thread ends
+    // that started it.
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -47,7 +45,7 @@ async fn dispatch(cli: Cli, console: &Console) -> Code {
         Command::Abort(arguments) => abort::abort(arguments).await,
         Command::Local(arguments) => return local::local(arguments, console).await,
     };
-    done.unwrap_or_else(|trouble| {
+    done.unwrap_or_else(|trouble: Trouble| {
         error!("{trouble}");
         Code::NoAccess
     })

@@ -111,7 +111,7 @@ impl fmt::Display for Ending {
                 write!(f, "the run was aborted by {}: {}", abort.by, abort.why)
             }
             Self::Cancelled { signal, .. } => {
-                write!(f, "this scheduler got {signal}, and aborted the run")
+                write!(f, "cancelled by {signal}")
             }
             Self::Broken { trouble, .. } => trouble.fmt(f),
         }

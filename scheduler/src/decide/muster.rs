@@ -48,10 +48,13 @@ impl fmt::Display for Why {
         match self {
             Self::NoReport => f.write_str("has not reported yet"),
             Self::Removed => f.write_str("its report was removed from the store"),
-            Self::Starting { waiting_for } => {
-                f.write_str(waiting_for.as_deref().unwrap_or("starting"))
+            Self::Starting { waiting_for: None } => f.write_str("starting"),
+            Self::Starting {
+                waiting_for: Some(what),
+            } => write!(f, "waiting for {what}"),
+            Self::AgeUnknown => {
+                f.write_str("ready by a report of unknown age; waiting for a new one")
             }
-            Self::AgeUnknown => f.write_str("ready, but not renewed its report yet"),
             Self::Silent(silent) => write!(f, "silent for {} s", silent.as_secs()),
             Self::AtOdds(ahead) => {
                 let (seconds, way) = if *ahead < TimeDelta::zero() {
@@ -77,12 +80,19 @@ impl fmt::Display for Why {
                     write!(f, " ({code})")?;
                 }
                 match reason {
-                    Some(reason) => write!(f, ": {reason}"),
+                    Some(reason) => write!(f, ": {}", without(reason, *phase)),
                     None => Ok(()),
                 }
             }
         }
     }
+}
+
+/// A reason without the phase that it begins with, where that stands in front of it anyway.
+#[must_use]
+pub fn without(reason: &str, phase: Option<Phase>) -> &str {
+    let shorter = phase.and_then(|phase| reason.strip_prefix(&phase.to_string()));
+    shorter.map_or(reason, str::trim_start)
 }
 
 /// Who counts, and who does not.

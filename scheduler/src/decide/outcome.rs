@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rendezvous::{Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport};
 
 use super::ending::Ending;
-use super::muster::{Muster, Why};
+use super::muster::{Muster, Why, without};
 use super::natural;
 use super::roster::{Observed, Roster};
 use super::spread::{self, Spread};
@@ -47,7 +47,9 @@ impl fmt::Display for Fate {
             Self::Running => f.write_str("running"),
             Self::Ended(None, _) => f.write_str("ended without a word"),
             Self::Ended(Some(phase), None) => phase.fmt(f),
-            Self::Ended(Some(phase), Some(reason)) => write!(f, "{phase}: {reason}"),
+            Self::Ended(Some(phase), Some(reason)) => {
+                write!(f, "{phase}: {}", without(reason, Some(*phase)))
+            }
             Self::Lost(silent) => write!(f, "lost: silent for {} s", silent.as_secs()),
             Self::Removed => f.write_str("lost: its report was removed from the store"),
         }
@@ -150,6 +152,11 @@ pub struct Facts<'a> {
 }
 
 /// Judges. Without a set instant nothing is at fault but that.
+///
+/// A runner that made no load counts as missing, also one that ended well because its late
+/// policy is to skip: with less load than was wanted the start was not well. So does one that
+/// `--min-runners` could do without: that it started all the same was wanted, that it
+/// started with fewer has to be seen.
 #[must_use]
 pub fn judge(facts: &Facts<'_>) -> Outcome {
     let plan = facts.ending.plan();

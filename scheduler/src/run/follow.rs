@@ -1,8 +1,9 @@
 //! Following a start through once its instant is set.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rendezvous::{Abort, Board, Plan, PlanState};
+use rendezvous::{Abort, Board, Phase, Plan, PlanState, RunnerId};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -11,13 +12,17 @@ use super::settings::Settings;
 use crate::decide::FRESH;
 use crate::decide::claim::{Claim, claim};
 use crate::decide::ending::Ending;
-use crate::decide::started::{Expected, SETTLES_WITHIN, is_over, is_settled};
+use crate::decide::started::{Expected, SETTLES_WITHIN, is_over, is_settled, lost};
 use crate::show::progress::Progress;
 use crate::show::view::{self, View};
 
 /// How often everything is looked at again when nothing comes in: a countdown is in
 /// seconds.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long it may take until a new watch has told all reports that lie there: they
+/// come one after another without a pause.
+const ALL_TOLD: Duration = Duration::from_secs(2);
 
 struct Following<'a> {
     scene: &'a mut Scene,
@@ -30,6 +35,10 @@ struct Following<'a> {
     /// Whether the start has come to its end, well or not.
     settled: bool,
     aborted: Option<Abort>,
+    /// Those that are taken for lost.
+    lost: BTreeSet<RunnerId>,
+    /// Whether the store was asked for an abort that had not been seen yet.
+    asked: bool,
     warned: bool,
 }
 
@@ -51,13 +60,23 @@ pub async fn follow(
         instant: None,
         settled: false,
         aborted: None,
+        lost: BTreeSet::new(),
+        asked: false,
         warned: false,
     };
     following.announce();
     loop {
         let now = Instant::now();
+        following.tell_who_is_lost(now);
         if let Some(ending) = following.look(now) {
-            return ending;
+            if !following.has_to_ask() {
+                return ending;
+            }
+            let happening = following.scene.read().await;
+            if let Some(ending) = following.take_in(happening) {
+                return ending;
+            }
+            continue;
         }
         progress.show(&following.view(now), now);
         let happening = following.scene.next(now + LOOK_AGAIN).await;
@@ -88,7 +107,7 @@ impl Following<'_> {
         let roster = self.scene.roster();
         self.settled = self.settled
             || now >= self.settles_by()
-            || is_settled(roster, &self.expected, &self.plan.id);
+            || self.knows_all(now) && is_settled(roster, &self.expected, &self.plan.id);
         let over = is_over(roster, &self.scene.sight(now));
         let done = self.settled && (!self.settings.wait || over);
         match self.aborted.take_if(|_| over || !self.settings.wait) {
@@ -104,10 +123,45 @@ impl Following<'_> {
         }
     }
 
+    /// Whether all runners are known that there are. Who was counted here, is; where another
+    /// scheduler counted, the reports that lie there have to be told first.
+    fn knows_all(&self, now: Instant) -> bool {
+        match self.expected {
+            Expected::Runners(_) => true,
+            Expected::Number(_) => now >= self.began + ALL_TOLD,
+        }
+    }
+
     /// When the start has to show what came of it. While it is not known what time it
     /// is, that is reckoned from when a living runner has to have said so.
     fn settles_by(&self) -> Instant {
         self.instant.unwrap_or(self.began + FRESH).max(self.began) + SETTLES_WITHIN
+    }
+
+    fn tell_who_is_lost(&mut self, now: Instant) {
+        let sight = self.scene.sight(now);
+        for (runner, observed) in self.scene.roster().iter() {
+            match lost(observed, &sight) {
+                Some(silent) if self.lost.insert(runner.clone()) => {
+                    let silent = silent.as_secs();
+                    warn!("{runner} has been silent for {silent} s and is taken for lost");
+                }
+                Some(_) => {}
+                None => {
+                    self.lost.remove(runner);
+                }
+            }
+        }
+    }
+
+    /// Runners that were aborted may be seen to have ended sooner than the abort.
+    fn has_to_ask(&mut self) -> bool {
+        let aborted = self.aborted.is_none()
+            && self.scene.roster().iter().any(|(_, observed)| {
+                let report = observed.report.as_ref();
+                report.is_some_and(|report| report.phase == Phase::Aborted)
+            });
+        aborted && !std::mem::replace(&mut self.asked, true)
     }
 
     fn view(&self, now: Instant) -> View {

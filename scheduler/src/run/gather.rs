@@ -127,8 +127,8 @@ impl Gathering<'_> {
         let (run, stage) = (&self.settings.run, &self.settings.stage);
         let mut claimed = claim(&board.plan, &board.abort, run, stage);
         self.revision = Some(board.revision);
-        if let (Claim::Replace(_), true) = (&claimed, self.stands) {
-            // A watch may still tell what stood there before our plan.
+        if self.stands && matches!(claimed, Claim::Replace(_) | Claim::Take) {
+            // A watch may still tell what stood there before the plan did.
             if let Happening::Board(board) = self.scene.read().await {
                 claimed = claim(&board.plan, &board.abort, run, stage);
                 self.revision = Some(board.revision);
@@ -219,7 +219,11 @@ impl Gathering<'_> {
         match decide(need, &tally, &moments) {
             Verdict::Go => self.set(muster.ready, &time, now).await,
             Verdict::Wait => self.is_too_late(&time, now).map(Gathered::Ended),
-            Verdict::Impossible => Some(Gathered::Ended(self.impossible())),
+            Verdict::Impossible => {
+                // Runners that were aborted are seen to have ended sooner, perhaps, than the abort.
+                let gathered = self.read_again().await;
+                Some(gathered.unwrap_or_else(|| Gathered::Ended(self.impossible())))
+            }
             Verdict::NoMajority => Some(Gathered::Ended(Ending::NoMajority)),
             Verdict::TimedOut => Some(Gathered::Ended(Ending::TimedOut {
                 after: self.settings.max_wait,

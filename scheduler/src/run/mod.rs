@@ -3,6 +3,7 @@
 mod follow;
 mod gather;
 mod health;
+pub mod result;
 pub mod scene;
 pub mod settings;
 pub mod signals;

@@ -65,6 +65,7 @@ pub struct Scene {
     roster: Roster,
     time: TimeBase,
     health: Health,
+    hurried: bool,
 }
 
 impl Scene {
@@ -89,7 +90,14 @@ impl Scene {
             roster: Roster::default(),
             time: TimeBase::new(Instant::now()),
             health: Health::default(),
+            hurried: false,
         }
+    }
+
+    /// Whether a signal cut the telling of an abort short.
+    #[must_use]
+    pub fn is_hurried(&self) -> bool {
+        self.hurried
     }
 
     /// The runners.
@@ -147,7 +155,7 @@ impl Scene {
         }
     }
 
-    /// Reads what stands in the store now.
+    /// Reads what stands in the store now; [`Happening::Time`] if it is away.
     pub async fn read(&mut self) -> Happening {
         match self.store.read(&self.stage).await {
             Ok(board) => {
@@ -187,6 +195,7 @@ impl Scene {
         tokio::select! {
             biased;
             signal = self.signals.next() => {
+                self.hurried = true;
                 warn!("got {signal}: the runners may not have been told that the run is aborted");
             }
             written = writing => match written {

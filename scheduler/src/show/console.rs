@@ -26,6 +26,12 @@ impl Console {
         }
     }
 
+    /// Prints a line.
+    pub fn line(&self, text: &str) {
+        // Never fails, as nobody is left to be told of it.
+        let _ = LogLine(self.bar()).write(format!("{text}\n").as_bytes());
+    }
+
     /// The line that changes.
     #[must_use]
     pub fn bar(&self) -> ProgressBar {

@@ -10,6 +10,16 @@ pub mod table;
 pub mod view;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use clap::ValueEnum;
+
+/// How a result looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// One JSON object in one line.
+    Json,
+}
 
 /// A time for people: UTC, to the millisecond.
 #[must_use]

@@ -1,9 +1,14 @@
 //! What people want to hear of a runner as it happens.
 
+use std::time::Duration;
+
 use rendezvous::{Phase, Report, RunnerId};
 
 use crate::decide::muster::{Why, why_ended};
 use crate::decide::roster::{News, Observed};
+
+/// Asking k6 for a setup() that the script does not have takes a few milliseconds.
+const WORTH_TELLING: Duration = Duration::from_millis(100);
 
 /// The lines that tell a change in a runner; none for what the progress shows
 /// anyway.
@@ -32,7 +37,7 @@ fn ready(name: &str, report: &Report) -> String {
     if let Some(vus) = report.vus {
         details.push(format!("{vus} VUs"));
     }
-    if let Some(took) = report.setup_took {
+    if let Some(took) = report.setup_took.filter(|took| *took >= WORTH_TELLING) {
         details.push(format!("setup() took {:.1} s", took.as_secs_f64()));
     }
     if details.is_empty() {
@@ -60,7 +65,6 @@ mod tests {
     use super::*;
     use crate::testing::{a_report, runner};
     use rstest::rstest;
-    use std::time::Duration;
     use tokio::time::Instant;
 
     fn told(report: Option<Report>, exit: Option<u8>, news: News) -> Vec<String> {
@@ -79,7 +83,7 @@ mod tests {
             told_of(&report),
             ["r1 is ready (10 VUs, setup() took 3.0 s)"]
         );
-        (report.vus, report.setup_took) = (None, None);
+        (report.vus, report.setup_took) = (None, Some(Duration::from_millis(3)));
         assert_eq!(told_of(&report), ["r1 is ready"]);
     }
 

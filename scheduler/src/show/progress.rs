@@ -52,8 +52,10 @@ impl Progress {
             }
             return;
         }
-        self.bar.set_length(view.of as u64);
-        self.bar.set_position(view.done.min(view.of) as u64);
+        self.bar.update(|state| {
+            state.set_len(view.of as u64);
+            state.set_pos(view.done.min(view.of) as u64);
+        });
         self.bar.set_message(view.line.clone());
     }
 

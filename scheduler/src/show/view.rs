@@ -23,7 +23,7 @@ pub struct View {
     pub quiet: Duration,
 }
 
-/// How many runners a line names before it only counts them: more do not fit.
+/// How many runners, and how many reasons, a line names before it only counts them: more do not fit.
 const NAMED: usize = 3;
 
 /// A pipeline's reader is to see that the wait goes on.
@@ -53,16 +53,40 @@ pub fn gathering(roster: &Roster, muster: &Muster, wanted: u32, left: Duration) 
     }
 }
 
+/// Who is missing and why; those for whom it is the same, together.
 fn named(roster: &Roster, others: &BTreeMap<RunnerId, Why>) -> Vec<String> {
-    let mut named: Vec<_> = others
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for (runner, why) in others {
+        let (why, name) = (why.to_string(), name(roster, runner));
+        match groups.iter_mut().find(|(of, _)| *of == why) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((why, vec![name])),
+        }
+    }
+    let beyond: usize = groups
+        .iter()
+        .skip(NAMED)
+        .map(|(_, names)| names.len())
+        .sum();
+    let mut named: Vec<_> = groups
         .iter()
         .take(NAMED)
-        .map(|(runner, why)| format!("{}: {why}", name(roster, runner)))
+        .map(|(why, names)| format!("{}: {why}", few(names)))
         .collect();
-    if others.len() > NAMED {
-        named.push(format!("{} more", others.len() - NAMED));
+    if beyond > 0 {
+        named.push(format!("{beyond} more for other reasons"));
     }
     named
+}
+
+fn few(names: &[&str]) -> String {
+    let (named, beyond) = names.split_at(names.len().min(NAMED));
+    let named = named.join(", ");
+    if beyond.is_empty() {
+        named
+    } else {
+        format!("{named} and {} more", beyond.len())
+    }
 }
 
 fn name<'a>(roster: &'a Roster, runner: &'a RunnerId) -> &'a str {
@@ -148,14 +172,14 @@ fn whole_seconds(left: Duration) -> humantime::FormattedDuration {
 mod tests {
     use super::*;
     use crate::decide::muster::muster;
-    use crate::testing::{a_plan_id, a_report, a_start, agreed};
+    use crate::testing::{a_plan_id, a_report, a_start, agreed, runner};
     use tokio::time::Instant;
 
     fn roster(reports: &[(&str, Phase)]) -> Roster {
         let mut roster = Roster::default();
         for (name, phase) in reports {
             let mut report = a_report(name, *phase);
-            report.waiting_for = Some("building VUs 30/100".to_owned());
+            report.waiting_for = Some("k6 to build its VUs, 30 so far".to_owned());
             if matches!(phase, Phase::Running | Phase::Finished) {
                 report.start = Some(a_start(0));
             }
@@ -175,11 +199,11 @@ mod tests {
         let two = [("r1", Phase::Ready), ("r2", Phase::Starting)];
         assert_eq!(
             gathered(&two, 2),
-            "1/2 ready, 12m 40s left; r2: building VUs 30/100"
+            "1/2 ready, 12m 40s left; r2: waiting for k6 to build its VUs, 30 so far"
         );
         assert_eq!(
             gathered(&two, 4),
-            "1/4 ready, 12m 40s left; r2: building VUs 30/100; 2 not heard of yet"
+            "1/4 ready, 12m 40s left; r2: waiting for k6 to build its VUs, 30 so far; 2 not heard of yet"
         );
         assert_eq!(gathered(&two[..1], 1), "1/1 ready, 12m 40s left");
     }
@@ -191,7 +215,28 @@ mod tests {
             .iter()
             .map(|name| (name.as_str(), Phase::Starting))
             .collect();
-        assert!(gathered(&crowd, 9).ends_with("; 6 more"));
+        let line = gathered(&crowd, 9);
+        assert!(
+            line.ends_with("; r1, r2, r3 and 6 more: waiting for k6 to build its VUs, 30 so far"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn no_more_than_three_reasons_are_told() {
+        let others: BTreeMap<_, _> = (1..=6)
+            .map(|n| {
+                (
+                    runner(&format!("r{n}")),
+                    Why::Silent(Duration::from_secs(n)),
+                )
+            })
+            .collect();
+        let named = named(&Roster::default(), &others);
+        assert_eq!(
+            named[2..],
+            ["r3: silent for 3 s", "3 more for other reasons"]
+        );
     }
 
     #[test]

@@ -274,9 +274,20 @@ fn every_other_ending_has_its_code() {
 }
 
 #[test]
+fn what_became_of_a_runner_is_not_said_twice() {
+    let aborted = Fate::Ended(
+        Some(Phase::Aborted),
+        Some("aborted by me: enough".to_owned()),
+    );
+    assert_eq!(aborted.to_string(), "aborted: by me: enough");
+    let failed = Fate::Ended(Some(Phase::Failed), Some("k6 ended".to_owned()));
+    assert_eq!(failed.to_string(), "failed: k6 ended");
+}
+
+#[test]
 fn where_nothing_started_each_runner_says_where_it_stood() {
     let mut building = a_report("r2", Phase::Starting);
-    building.waiting_for = Some("building VUs 30/100".to_owned());
+    building.waiting_for = Some("setup()".to_owned());
     let scenario = Scenario::of(vec![a_report("r1", Phase::Ready), building]);
     let outcome = scenario.judge(&Ending::TimedOut {
         after: seconds(900),
@@ -286,5 +297,5 @@ fn where_nothing_started_each_runner_says_where_it_stood() {
         .iter()
         .map(|row| row.fate.to_string())
         .collect();
-    assert_eq!(fates, ["ready", "building VUs 30/100"]);
+    assert_eq!(fates, ["ready", "waiting for setup()"]);
 }

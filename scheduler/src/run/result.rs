@@ -1,0 +1,27 @@
+//! The end of a start: the target is asked, and the result told.
+
+use tracing::warn;
+
+use crate::decide::outcome::Outcome;
+use crate::exit::Code;
+use crate::first_requests;
+use crate::show::console::print;
+use crate::show::{Output, json, table};
+
+/// Tells the result on standard output. `target`: the URL at which the target tells what it saw.
+/// Returns what to exit with.
+pub async fn tell(mut outcome: Outcome, output: Output, target: Option<&str>) -> Code {
+    // Whoever aborts a run does not want to wait for more.
+    let worth_asking = outcome.started > 0 && outcome.code != Code::Aborted;
+    if let Some(url) = target.filter(|_| worth_asking) {
+        match first_requests::ask(url).await {
+            Ok(seen) => outcome.add_first_requests(&seen),
+            Err(error) => warn!("{error}"),
+        }
+    }
+    print(&match output {
+        Output::Table => table::result(&outcome),
+        Output::Json => json::result(&outcome),
+    });
+    outcome.code
+}

@@ -1,0 +1,240 @@
+//! Aborts and signals in each phase, with the real k6: it is gone at once, and nothing is left.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+use rendezvous::Phase;
+use rstest::rstest;
+use support::{
+    client::ask,
+    programs::K6,
+    runner::{Launch, Runner, SOON, k6_run},
+    stage::Stage,
+    target::Target,
+    wait,
+};
+
+/// Long enough for the runner to see the plan before the instant.
+const LEAD: Duration = Duration::from_millis(500);
+
+/// How long k6 may live after it was told to end, where it does not run.
+const GONE_WITHIN: Duration = Duration::from_secs(3);
+
+const RUNNER: &str = "runner-1";
+
+/// How far a runner has got when it is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// k6 reads its script, and its API is not up.
+    Reading,
+    /// k6 builds its VUs, and its API is up.
+    Building,
+    /// No scheduler has come.
+    Ready,
+    /// The scheduler gathers.
+    Gathering,
+    /// The instant is ten minutes ahead.
+    Armed,
+    /// The load runs.
+    Running,
+}
+
+impl When {
+    /// Brings a runner there.
+    fn reach<'a>(self, stage: &'a Stage, target: &Target, k6: &Path) -> Runner<'a> {
+        let script = match self {
+            Self::Reading => "slow-init",
+            Self::Building => "slow-vus",
+            Self::Ready | Self::Gathering | Self::Armed | Self::Running => "setup",
+        };
+        if self == Self::Gathering {
+            stage.gather(Duration::from_secs(600));
+        }
+        let runner = Launch::new(stage, RUNNER)
+            .env("TARGET", target.url())
+            .env("DURATION", "5m")
+            .start(k6_run(k6, &[], script));
+        match self {
+            Self::Reading => {
+                // It has begun to.
+                let begun = Instant::now() + Duration::from_millis(500);
+                runner.k6();
+                wait::until("half a second", SOON, || {
+                    (Instant::now() > begun).then_some(())
+                });
+                assert!(std::net::TcpStream::connect(runner.api()).is_err());
+            }
+            Self::Building => {
+                let api = runner.api();
+                wait::until("k6's API", SOON, || {
+                    std::net::TcpStream::connect(api).ok()?;
+                    let (_, status) = ask(api, "GET", "/v1/status", "", "")?;
+                    assert!(
+                        !status.contains(r#""status":4"#),
+                        "it is too fast: {status}"
+                    );
+                    Some(())
+                });
+            }
+            Self::Ready | Self::Gathering => drop(runner.wait_for_phase(Phase::Ready, SOON)),
+            Self::Armed => {
+                runner.wait_for_phase(Phase::Ready, SOON);
+                stage.set_in(Duration::from_secs(600));
+                runner.wait_for_phase(Phase::Armed, SOON);
+            }
+            Self::Running => {
+                runner.wait_for_phase(Phase::Ready, SOON);
+                stage.set_in(LEAD);
+                runner.wait_for_phase(Phase::Running, SOON);
+            }
+        }
+        runner
+    }
+}
+
+fn files() -> Vec<PathBuf> {
+    let names = ["abort.json", "plan-main.json", "reports/main/runner-1.json"];
+    names.map(PathBuf::from).to_vec()
+}
+
+#[rstest]
+fn an_abort_ends_the_runner_at_once_whatever_it_does(
+    #[values(K6::V1, K6::V2)] k6: K6,
+    #[values(
+        When::Reading,
+        When::Building,
+        When::Ready,
+        When::Gathering,
+        When::Armed,
+        When::Running
+    )]
+    when: When,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = when.reach(&stage, &target, &k6);
+    let asked = Instant::now();
+    stage.abort("the shop is on fire");
+    let ended = runner.ended(SOON);
+    let took = ended.exit.at.monotonic - asked;
+    println!("{when:?}: gone after {took:?}");
+    ended
+        .assert(Phase::Aborted, 76)
+        .assert_reason("aborted by the test: the shop is on fire");
+    if when == When::Running {
+        assert!(target.load_count(RUNNER) > 0);
+    } else {
+        assert!(took < GONE_WITHIN, "{took:?}");
+        assert_eq!(target.load_count(RUNNER), 0);
+    }
+    assert_eq!(target.teardown_count(RUNNER), target.setup_count(RUNNER));
+
+    // Nor is there anything in the store that is none of its documents.
+    let all = files();
+    assert!(
+        stage.files().iter().all(|file| all.contains(file)),
+        "{:?}",
+        stage.files()
+    );
+}
+
+#[rstest]
+#[case(Signal::SIGTERM, 105)]
+#[case(Signal::SIGINT, 105)]
+fn a_signal_is_passed_on_to_k6_whose_code_comes_out(
+    #[values(K6::V1, K6::V2)] k6: K6,
+    #[values(When::Ready, When::Armed, When::Running)] when: When,
+    #[case] signal: Signal,
+    #[case] code: i32,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = when.reach(&stage, &target, &k6);
+    runner.process().signal(signal);
+    let ended = runner.ended(SOON);
+    ended
+        .assert(Phase::Aborted, code)
+        .assert_reason(signal.as_str());
+    assert_eq!(target.load_count(RUNNER) > 0, when == When::Running);
+    assert_eq!(
+        (target.setup_count(RUNNER), target.teardown_count(RUNNER)),
+        (1, 1)
+    );
+}
+
+#[rstest]
+fn a_signal_before_k6_can_handle_it_kills_k6(#[values(K6::V1, K6::V2)] k6: K6) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = When::Reading.reach(&stage, &target, &k6);
+    runner.process().signal(Signal::SIGTERM);
+    runner.ended(SOON).assert(Phase::Aborted, 128 + 15);
+}
+
+#[rstest]
+#[case(Signal::SIGHUP, 128 + 1)]
+#[case(Signal::SIGQUIT, 2)]
+fn a_signal_that_k6_does_not_handle_ends_it_at_once(
+    #[values(K6::V1, K6::V2)] k6: K6,
+    #[case] signal: Signal,
+    #[case] code: i32,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = When::Running.reach(&stage, &target, &k6);
+    runner.process().signal(signal);
+    runner.ended(SOON).assert(Phase::Aborted, code);
+}
+
+#[rstest]
+fn who_asks_twice_does_not_wait_for_what_k6_still_does(#[values(K6::V1, K6::V2)] k6: K6) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = Launch::new(&stage, RUNNER)
+        .env("TARGET", target.url())
+        .env("DURATION", "5m")
+        .env("TEARDOWN", "/delay/60s")
+        .start(k6_run(&k6, &[], "setup"));
+    runner.wait_for_phase(Phase::Ready, SOON);
+    stage.set_in(LEAD);
+    runner.wait_for_phase(Phase::Running, SOON);
+    runner.process().signal(Signal::SIGTERM);
+    wait::until("teardown() to run", SOON, || {
+        (target.teardown_count(RUNNER) == 1).then_some(())
+    });
+    let asked = Instant::now();
+    runner.process().signal(Signal::SIGTERM);
+    let ended = runner.ended(SOON);
+    let took = ended.exit.at.monotonic - asked;
+    println!("gone {took:?} after the second signal");
+    assert!(took < GONE_WITHIN, "{took:?}");
+    ended.assert(Phase::Aborted, 105);
+}
+
+#[rstest]
+fn who_asks_twice_does_not_wait_for_the_teardown_of_an_early_setup(
+    #[values(K6::V1, K6::V2)] k6: K6,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = Launch::new(&stage, RUNNER)
+        .env("TARGET", target.url())
+        .env("TEARDOWN", "/delay/60s")
+        .start(k6_run(&k6, &[], "setup"));
+    runner.wait_for_phase(Phase::Ready, SOON);
+    runner.process().signal(Signal::SIGTERM);
+    wait::until("teardown() to run", SOON, || {
+        (target.teardown_count(RUNNER) == 1).then_some(())
+    });
+    let asked = Instant::now();
+    runner.process().signal(Signal::SIGTERM);
+    let ended = runner.ended(SOON);
+    let took = ended.exit.at.monotonic - asked;
+    println!("gone {took:?} after the second signal");
+    assert!(took < GONE_WITHIN, "{took:?}");
+    assert_eq!(ended.report.phase, Phase::Aborted);
+}
