@@ -358,3 +358,29 @@ fn a_log_filter_that_makes_no_sense_is_a_usage_error() {
     assert!(String::from_utf8_lossy(&told.stderr).contains("TMINUS_LOG"));
     assert!(!store.path("abort.json").exists());
 }
+
+#[test]
+fn a_closed_terminal_does_not_end_a_start_under_nohup() {
+    let store = Store::new();
+    let program = env!("CARGO_BIN_EXE_tminus-scheduler");
+    // As nohup does it.
+    let script = format!(
+        "trap '' HUP; exec {program} start --store {} --run r1 --runners 1",
+        store.location
+    );
+    let child = Command::new("sh")
+        .args(["-c", &script])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("the plan", || {
+        store.path("plan-main.json").exists().then_some(())
+    });
+    send(&child, Signal::SIGHUP);
+    send(&child, Signal::SIGTERM);
+    let (code, stderr) = ended(child);
+    assert_eq!(code, Some(76), "{stderr}");
+    let abort = fs::read_to_string(store.path("abort.json")).unwrap();
+    assert!(abort.contains("SIGTERM"), "{abort}");
+}

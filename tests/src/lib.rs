@@ -13,6 +13,7 @@ pub mod moment;
 pub mod process;
 pub mod programs;
 pub mod runner;
+pub mod scheduler;
 pub mod scratch;
 pub mod stage;
 pub mod target;
