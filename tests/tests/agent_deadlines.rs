@@ -11,6 +11,7 @@ use rendezvous::{Phase, Report};
 use rstest::rstest;
 use support::{
     fake_k6::{Behaviour, FakeK6},
+    moment::Moment,
     programs::K6,
     runner::{Launch, Runner, SOON, k6_run},
     stage::Stage,
@@ -96,7 +97,7 @@ fn a_left_over_plan_does_not_keep_the_runner_from_giving_up() {
     let stage = Stage::new();
     let k6 = fake_k6(&stage);
     let others = Stage::new();
-    let foreign = others.plan_for(support::moment::Moment::now().utc);
+    let foreign = others.plan_for(Moment::now().utc);
     stage.write(&foreign);
     let runner = start(&stage, &k6, &["--deadline", "1s"]);
     runner
@@ -116,7 +117,7 @@ enum Unreadable {
 impl Unreadable {
     fn put(&self, stage: &Stage) {
         let file = stage.plan_file();
-        let whole = stage.plan_for(support::moment::Moment::now().utc).to_json();
+        let whole = stage.plan_for(Moment::now().utc).to_json();
         match self {
             Self::HalfWritten => fs::write(file, &whole[..whole.len() / 2]).unwrap(),
             Self::OfAnotherRelease => {
@@ -162,7 +163,7 @@ fn a_plan_that_cannot_be_read_is_told_and_obeyed_once_it_can(
 
 /// Side by side, for each takes half a minute.
 #[test]
-fn what_does_not_get_better_within_half_a_minute_is_given_up() {
+fn a_fault_that_lasts_for_half_a_minute_is_given_up() {
     let unreadable = Stage::new();
     Unreadable::HalfWritten.put(&unreadable);
     let k6_of_unreadable = fake_k6(&unreadable);

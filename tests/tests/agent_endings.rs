@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    net::TcpStream,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -11,6 +12,7 @@ use rendezvous::Phase;
 use rstest::rstest;
 use support::{
     client::ask,
+    moment::Moment,
     programs::K6,
     runner::{Launch, Runner, SOON, k6_run},
     stage::Stage,
@@ -54,24 +56,22 @@ impl When {
         if self == Self::Gathering {
             stage.gather(Duration::from_secs(600));
         }
+        let in_a_minute = Moment::now().utc + Duration::from_secs(60);
+        let in_a_minute = in_a_minute.timestamp_millis().to_string();
         let runner = Launch::new(stage, RUNNER)
             .env("TARGET", target.url())
             .env("DURATION", "5m")
+            .env("READ_UNTIL", in_a_minute)
             .start(k6_run(k6, &[], script));
         match self {
             Self::Reading => {
-                // It has begun to.
-                let begun = Instant::now() + Duration::from_millis(500);
                 runner.k6();
-                wait::until("half a second", SOON, || {
-                    (Instant::now() > begun).then_some(())
-                });
-                assert!(std::net::TcpStream::connect(runner.api()).is_err());
+                assert!(TcpStream::connect(runner.api()).is_err());
             }
             Self::Building => {
                 let api = runner.api();
                 wait::until("k6's API", SOON, || {
-                    std::net::TcpStream::connect(api).ok()?;
+                    TcpStream::connect(api).ok()?;
                     let (_, status) = ask(api, "GET", "/v1/status", "", "")?;
                     assert!(
                         !status.contains(r#""status":4"#),

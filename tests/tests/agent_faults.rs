@@ -170,13 +170,13 @@ fn a_k6_that_does_not_become_ready_is_given_up(#[case] behaviour: Behaviour, #[c
         &stage,
         RUNNER,
         &k6,
-        &["--ready-timeout", "3s", "--grace", "3s"],
+        &["--ready-timeout", "2s", "--grace", "3s"],
     );
     let began = Instant::now();
     let ended = runner.ended(SOON);
     ended
         .assert(Phase::Failed, 73)
-        .assert_reason("did not become ready within 3s")
+        .assert_reason("did not become ready within 2s")
         .assert_reason(reason);
     // The grace is for a k6 that does not hear the stop: all of these do.
     assert!(ended.exit.at.monotonic - began < Duration::from_secs(6));

@@ -4,6 +4,7 @@
 //! The thread has a runtime of its own, so that nothing else that the agent
 //! does can stand between the instant and the first byte.
 
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -44,9 +45,22 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// The last moment at which opening the connection may still be under way.
 const STAND_BY: Duration = Duration::from_millis(200);
 
+/// How long the report that the runner is armed is waited for. It is written within milliseconds, long before an
+/// instant that is not only just ahead; a store that has failed since it gave us the plan must not cost more than
+/// the usual tolerance.
+const ARMED_WRITTEN_WITHIN: Duration = Duration::from_secs(1);
+
 /// Waits for the instant and resumes k6. Blocks: it is meant for a thread of its own.
+///
+/// Before it does so, `armed_written` has heard that the report that the runner is armed stands in the store, where
+/// that can be had in time: a runner killed right after the resume must find it there when it comes back.
 #[must_use]
-pub fn wait_and_resume(order: &Order, clock: &Clock, cancel: &Cancel) -> Outgoing {
+pub fn wait_and_resume(
+    order: &Order,
+    armed_written: &Receiver<()>,
+    clock: &Clock,
+    cancel: &Cancel,
+) -> Outgoing {
     let nothing_sent = |triggered| Outgoing {
         triggered,
         disturbances: Vec::new(),
@@ -62,6 +76,8 @@ pub fn wait_and_resume(order: &Order, clock: &Clock, cancel: &Cancel) -> Outgoin
         Ok(api) => api,
         Err(error) => return nothing_sent(Triggered::NotSent(error.to_string())),
     };
+    // If it cannot be written, the start is still on time: an armed runner needs the store no more.
+    let _ = armed_written.recv_timeout(ARMED_WRITTEN_WITHIN);
     open_connection(order, clock, cancel, &runtime, &api);
     let disturbances = match clock::wait_until(clock, order.start_at, order.spin, cancel) {
         Outcome::Reached { noticed } => noticed,

@@ -196,8 +196,8 @@ pub enum Action {
 
 /// How often k6 is asked while it comes up: a reader sees VUs grow, and readiness is late by a tenth of a second at most.
 const POLL_STARTING: Duration = Duration::from_millis(100);
-/// How often k6 is asked right after the resume, to see it run as early as it does.
-const POLL_CONFIRMING: Duration = Duration::from_millis(5);
+/// How often k6 is asked right after the resume: what it costs k6 delays its first requests, where runners share cores.
+const POLL_CONFIRMING: Duration = Duration::from_millis(10);
 /// How often k6 is asked while it runs a setup() of its own, until its load runs.
 const POLL_UNTIL_LOAD: Duration = Duration::from_millis(50);
 /// How long a resume may stay unconfirmed. k6 answers within milliseconds; a machine so busy that it takes ten

@@ -1,7 +1,8 @@
 //! Publishing the report: at each change and about every ten seconds, one write
-//! at a time, and none in the second before the instant.
+//! at a time, and none in the second before the instant, except that the runner is armed.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,6 +23,8 @@ const JITTER: f64 = 0.2;
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// No write may be under way when the instant comes.
 const QUIET: TimeDelta = TimeDelta::seconds(1);
+/// After the instant the cores are for the load's first requests; the news of them can wait.
+const LOAD_COMES_FIRST: Duration = Duration::from_millis(300);
 /// The longest that anything sleeps here; the quiet second is not worked out to the end.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
@@ -37,6 +40,8 @@ pub struct Publisher {
     /// After a failed write, not at once again.
     not_before: Instant,
     quiet_before: Option<DateTime<Utc>>,
+    /// Waits for the report that the runner is armed.
+    awaits_armed: Option<Sender<()>>,
 }
 
 impl Publisher {
@@ -51,6 +56,7 @@ impl Publisher {
             renew_at: Instant::now(),
             not_before: Instant::now(),
             quiet_before: None,
+            awaits_armed: None,
         }
     }
 
@@ -59,14 +65,22 @@ impl Publisher {
         self.dirty = true;
     }
 
-    /// Publish nothing in the second before this instant, nor until it is over.
-    pub fn quiet_before(&mut self, instant: DateTime<Utc>) {
+    /// The runner is armed for this instant. The report that says so is written even shortly before it, for it keeps a
+    /// later process of this runner from making the load again; then nothing is, in the second before
+    /// the instant and until it is over. What is returned hears when that report is written, and is
+    /// cut off if it cannot be.
+    pub fn armed(&mut self, instant: DateTime<Utc>) -> Receiver<()> {
+        let (written, hears) = channel();
+        self.dirty = true;
         self.quiet_before = Some(instant);
+        self.awaits_armed = Some(written);
+        hears
     }
 
     /// The instant is over.
     pub fn end_quiet(&mut self) {
         self.quiet_before = None;
+        self.not_before = Instant::now() + LOAD_COMES_FIRST;
     }
 
     /// What came of the last write.
@@ -101,7 +115,7 @@ impl Publisher {
             self.renew_at
         };
         let left = due.saturating_duration_since(Instant::now());
-        if self.quiet_before.is_some() {
+        if self.quiet_before.is_some() && self.awaits_armed.is_none() {
             left.max(LOOK_AGAIN_AFTER)
         } else {
             left
@@ -125,9 +139,14 @@ impl Publisher {
         self.sequence += 1;
         let report = report(self.sequence, machine, identity, clock, tail);
         let (store, events) = (Arc::clone(&self.store), self.events.clone());
+        let awaits_armed = self.awaits_armed.take();
         self.writing = Some(tokio::spawn(async move {
             let event = match store.publish(&report).await {
-                Ok(()) => Event::ReportWritten,
+                Ok(()) => {
+                    // Nobody may listen any more.
+                    let _ = awaits_armed.map(|written| written.send(()));
+                    Event::ReportWritten
+                }
                 Err(error) => sources::trouble(StoreSide::Writing, &error),
             };
             let _ = events.send(event);
@@ -159,8 +178,8 @@ impl Publisher {
     }
 
     fn is_quiet(&self, clock: &Clock) -> bool {
-        self.quiet_before
-            .is_some_and(|instant| clock.now().latest >= instant - QUIET)
+        let in_quiet = |instant| clock.now().latest >= instant - QUIET;
+        self.awaits_armed.is_none() && self.quiet_before.is_some_and(in_quiet)
     }
 }
 

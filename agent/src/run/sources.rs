@@ -105,10 +105,12 @@ pub fn trouble(side: StoreSide, error: &StoreError) -> Event {
     }
 }
 
-/// Asks k6 for its status again and again.
+/// Asks k6 for its status again and again, the first time after one interval: right after the resume
+/// k6 has its load to begin, and a question would only be in its way.
 pub fn polling(api: Api, interval: Duration, events: UnboundedSender<Event>) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
+            tokio::time::sleep(interval).await;
             let event = match api.status().await {
                 Ok(status) => Some(Event::Status {
                     status: status.status,
@@ -121,7 +123,6 @@ pub fn polling(api: Api, interval: Duration, events: UnboundedSender<Event>) -> 
             if event.is_some_and(|event| events.send(event).is_err()) {
                 return;
             }
-            tokio::time::sleep(interval).await;
         }
     })
 }

@@ -4,6 +4,9 @@ mod abort;
 mod start;
 mod status;
 
+use std::sync::Arc;
+
+use rendezvous::{Store, StoreLocation};
 use tokio::runtime;
 use tracing::error;
 
@@ -49,4 +52,14 @@ async fn dispatch(cli: Cli, console: &Console) -> Code {
         error!("{trouble}");
         Code::NoAccess
     })
+}
+
+/// Opens the store of a run that is there already. One that is missing is not made, as `start` does: its name is
+/// misspelt, and whoever aborts a run has to know that it was not aborted.
+fn open_existing(location: &StoreLocation) -> Result<Arc<dyn Store>, Trouble> {
+    let StoreLocation::Directory(path) = location;
+    if matches!(path.try_exists(), Ok(false)) {
+        return Err(Trouble::NoStore(location.clone()));
+    }
+    Ok(location.open()?)
 }

@@ -24,7 +24,7 @@ const LISTEN: Duration = Duration::from_secs(5);
 /// Shows what stands in the store for a stage of a run.
 pub async fn status(arguments: StatusArguments) -> Result<Code, Trouble> {
     let StatusArguments { run, stage, output } = arguments;
-    let (store, run) = (run.store.open()?, run.run);
+    let (store, run) = (super::open_existing(&run.store)?, run.run);
     let board = store.read(&stage).await?;
     let mut reports = BTreeMap::new();
     let mut unreadable = Vec::new();
