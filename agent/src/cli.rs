@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use rendezvous::{LatePolicy, RunId, RunnerId, StageName, StoreLocation};
+use tracing_appender::non_blocking::WorkerGuard;
 
 /// Starts k6 paused, reports when it is ready, and resumes it at the agreed instant.
 ///
@@ -171,12 +172,12 @@ fn spin(text: &str) -> Result<Duration, String> {
     duration(text, Duration::ZERO..=LONGEST_SPIN)
 }
 
-/// Reads the command line and the environment, and sets logging up.
+/// Reads the command line and the environment, and sets logging up. The guard is to be kept until the end.
 ///
 /// # Errors
 /// The code to exit with at once: 0 after `--help` or `--version`, 64 after a usage
 /// error. What there is to say has been said.
-pub fn parse() -> Result<Cli, u8> {
+pub fn parse() -> Result<(Cli, WorkerGuard), u8> {
     let cli = Cli::try_parse().map_err(|error| {
         // Nothing can be done if even this cannot be written.
         let _ = error.print();
@@ -186,10 +187,10 @@ pub fn parse() -> Result<Cli, u8> {
             0
         }
     })?;
-    crate::log::set_up(cli.log_format).map_err(|error| {
+    let log = crate::log::set_up(cli.log_format).map_err(|error| {
         // The log is what could not be set up.
         let _ = writeln!(std::io::stderr(), "error: {error}");
         crate::decide::ending::code::USAGE
     })?;
-    Ok(cli)
+    Ok((cli, log))
 }

@@ -3,5 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    agent::cli::parse().map_or_else(ExitCode::from, |cli| ExitCode::from(agent::run::main(cli)))
+    match agent::cli::parse() {
+        // The log is written to its end when `_log` is dropped.
+        Ok((cli, _log)) => ExitCode::from(agent::run::main(cli)),
+        Err(code) => ExitCode::from(code),
+    }
 }

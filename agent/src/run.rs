@@ -89,6 +89,7 @@ async fn run(cli: Cli) -> u8 {
             late_tolerance: cli.late_tolerance,
         },
         early_setup: cli.setup == SetupMode::Early && command.setup_wanted,
+        teardown: command.teardown_wanted,
         setup_max_age: cli.setup_max_age,
         deadline: cli.deadline,
         ready_timeout: cli.ready_timeout,
@@ -201,7 +202,8 @@ impl Runner {
             tracing::warn!("{note}");
         }
         let after = self.machine.phase();
-        if before != after {
+        // The last phase is told with its reason, at the very end.
+        if before != after && !after.is_final() {
             self.tell(after);
         }
         for action in actions {
@@ -234,9 +236,15 @@ impl Runner {
             Action::RunTeardown(within) => {
                 sources::teardown(self.api.as_ref(), within, &self.events)
             }
-            Action::StopK6 => sources::stop(self.api.as_ref(), &self.events),
+            Action::StopK6 => {
+                self.tail.close();
+                sources::stop(self.api.as_ref(), &self.events);
+            }
             Action::SignalK6(signal) => self.signal(unix(signal)),
-            Action::KillK6 => self.signal(Signal::SIGKILL),
+            Action::KillK6 => {
+                self.tail.close();
+                self.signal(Signal::SIGKILL);
+            }
             Action::Arm {
                 start_at,
                 late,

@@ -53,6 +53,10 @@ impl CommandLine {
             }
             None => config.and_then(ConfigFile::no_setup),
         };
+        let no_teardown = match said.truth("no-teardown", "K6_NO_TEARDOWN", &mut problems) {
+            Some((no, source)) => no.then_some(source),
+            None => config.and_then(ConfigFile::no_teardown),
+        };
         match said.truth("linger", "K6_LINGER", &mut problems) {
             Some((true, source)) => problems.push(Contradiction::Linger(source)),
             Some((false, _)) => {}
@@ -72,6 +76,7 @@ impl CommandLine {
                 script,
                 script_at,
                 no_setup,
+                no_teardown,
                 web_dashboard,
             }),
             _ => Err(problems),

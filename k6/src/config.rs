@@ -94,6 +94,11 @@ impl ConfigFile {
         self.keys.no_setup.then(|| self.source("noSetup"))
     }
 
+    /// That teardown() shall not run.
+    pub(crate) fn no_teardown(&self) -> Option<Source> {
+        self.keys.no_teardown.then(|| self.source("noTeardown"))
+    }
+
     /// That the web dashboard shall be served.
     pub(crate) fn web_dashboard(&self) -> Option<Source> {
         self.keys.web_dashboard.then(|| self.source("webDashboard"))
@@ -151,6 +156,7 @@ fn config_directory(environment: &Environment) -> PathBuf {
 struct Keys {
     linger: bool,
     no_setup: bool,
+    no_teardown: bool,
     web_dashboard: bool,
     out: Vec<String>,
 }
@@ -185,6 +191,7 @@ impl<'de> Visitor<'de> for KeysVisitor {
             match folded(&key).as_str() {
                 "linger" => keys.linger = is_yes(&map.next_value()?),
                 "nosetup" => keys.no_setup = is_yes(&map.next_value()?),
+                "noteardown" => keys.no_teardown = is_yes(&map.next_value()?),
                 "webdashboard" => keys.web_dashboard = is_yes(&map.next_value()?),
                 "out" => {
                     let outs: Option<Vec<Option<String>>> = map.next_value()?;

@@ -20,6 +20,7 @@ pub struct Run {
     /// The place of the script among the arguments.
     pub(crate) script_at: usize,
     pub(crate) no_setup: Option<Source>,
+    pub(crate) no_teardown: Option<Source>,
     pub(crate) web_dashboard: Option<Source>,
 }
 
@@ -66,6 +67,12 @@ impl Run {
     /// so a script with `noSetup: false` would run its setup() in spite of it.
     pub fn no_setup(&self) -> Option<&Source> {
         self.no_setup.as_ref()
+    }
+
+    /// Where the user says that teardown() shall not run: then tminus does not ask for it either, where an
+    /// early setup() is followed by no run.
+    pub fn no_teardown(&self) -> Option<&Source> {
+        self.no_teardown.as_ref()
     }
 
     /// Where the user asks for k6's web dashboard, of which a machine can hold one.

@@ -16,6 +16,7 @@ use support::{
     runner::{Launch, Runner, SOON, k6_run},
     stage::Stage,
     target::Target,
+    wait,
     wrapped_k6::WrappedK6,
 };
 
@@ -130,6 +131,20 @@ fn a_k6_that_ends_after_a_resume_without_answer_is_not_known_to_have_run(
 }
 
 #[test]
+fn a_k6_that_runs_and_ends_before_anybody_can_look_has_run() {
+    let stage = Stage::new();
+    let behaviour = Behaviour {
+        run: Duration::ZERO,
+        ..Behaviour::default()
+    };
+    let k6 = FakeK6::new(stage.scratch(), "k6", &behaviour);
+    let runner = start(&stage, RUNNER, &k6, &[]);
+    runner.wait_for_phase(Phase::Ready, SOON);
+    stage.set_in(LEAD);
+    runner.ended(SOON).assert(Phase::Finished, 0);
+}
+
+#[test]
 fn the_start_is_what_k6_says_and_not_what_it_answers_to_the_resume() {
     let stage = Stage::new();
     let behaviour = Behaviour {
@@ -170,13 +185,13 @@ fn a_k6_that_does_not_become_ready_is_given_up(#[case] behaviour: Behaviour, #[c
         &stage,
         RUNNER,
         &k6,
-        &["--ready-timeout", "2s", "--grace", "3s"],
+        &["--ready-timeout", "3s", "--grace", "3s"],
     );
     let began = Instant::now();
     let ended = runner.ended(SOON);
     ended
         .assert(Phase::Failed, 73)
-        .assert_reason("did not become ready within 2s")
+        .assert_reason("did not become ready within 3s")
         .assert_reason(reason);
     // The grace is for a k6 that does not hear the stop: all of these do.
     assert!(ended.exit.at.monotonic - began < Duration::from_secs(6));
@@ -226,6 +241,30 @@ fn a_setup_whose_connection_drops_tells_k6s_code_if_k6_has_ended(
     runner.ended(SOON).assert(Phase::Failed, code);
     assert_eq!(k6.requests("POST /v1/setup").len(), 1);
     assert_eq!(resumes(&k6), 0);
+}
+
+#[test]
+fn a_setup_that_runs_is_ended_by_closing_its_connection_before_k6_is_stopped() {
+    let stage = Stage::new();
+    let behaviour = Behaviour {
+        setup: Answer::Never,
+        ..Behaviour::default()
+    };
+    let k6 = FakeK6::new(stage.scratch(), "k6", &behaviour);
+    let runner = start(&stage, RUNNER, &k6, &[]);
+    wait::until("setup() to run", SOON, || {
+        k6.requests("POST /v1/setup").pop()
+    });
+    stage.abort("enough");
+    runner.ended(SOON).assert(Phase::Aborted, 76);
+    let record = k6.record();
+    let at = |is_it: &dyn Fn(&Event) -> bool| record.iter().position(|it| is_it(&it.event));
+    let closed = at(&|event| *event == Event::Abandoned("POST /v1/setup".to_owned()));
+    let stopped = at(
+        &|event| matches!(event, Event::Request { request, .. } if request == "PATCH /v1/status"),
+    );
+    assert!(closed.is_some() && stopped.is_some(), "{record:#?}");
+    assert!(closed < stopped, "{record:#?}");
 }
 
 #[test]

@@ -6,12 +6,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 use rendezvous::{Phase, RunId};
+use serde_json::Value;
 use support::{
     moment::Moment,
     process::{Program, Running},
     programs,
     runner::{Runner, SOON},
     scheduler::{Run, SOONEST, assert_on_time, ended},
+    stage::Stage,
     wait,
 };
 
@@ -44,6 +46,47 @@ fn stranger(run: &Run, name: &str) -> Running {
         .start();
     stranger.wait_for_line("phase=ready", SOON);
     stranger
+}
+
+#[test]
+fn without_wait_it_is_done_once_all_run() {
+    let run = Run::new();
+    let runners = ["a", "b"].map(|name| run.runner(name, "8s"));
+    let scheduler = run
+        .command("start")
+        .args(["--runners", "2"])
+        .args(SOONEST)
+        .start();
+    let ended = ended(&scheduler);
+    let result = ended.assert(0).result();
+    result.assert_ending("started", "started");
+    for name in ["a", "b"] {
+        let runner = result.runner(name).unwrap();
+        assert_eq!(
+            (&runner["state"], &runner["exit_code"]),
+            (&"running".into(), &Value::Null)
+        );
+    }
+    let running = runners.each_ref().map(|it| it.process().exited().is_none());
+    assert_eq!(running, [true, true], "the scheduler waited");
+    for runner in &runners {
+        runner.ended(SOON).assert(Phase::Finished, 0);
+    }
+    assert_on_time(&run.target, ["a", "b"], result.start_at().unwrap());
+}
+
+#[test]
+fn what_another_run_left_in_the_store_does_no_harm() {
+    let (run, other) = (Run::new(), Stage::new());
+    run.stage
+        .write(&other.plan_for(Moment::now().utc + TimeDelta::hours(1)));
+    run.stage.abort_another_run();
+    let _a = run.runner("a", "1s");
+    let scheduler = run.start(1, SOONEST);
+    let ended = ended(&scheduler);
+    let replaced = format!("replacing the plan that run {} left", other.run());
+    let result = ended.assert(0).assert_told(&replaced).result();
+    assert_on_time(&run.target, ["a"], result.start_at().unwrap());
 }
 
 #[test]

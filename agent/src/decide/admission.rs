@@ -136,6 +136,10 @@ pub fn judge(
     };
     let (late, tolerance) = (rules.late_under(plan), rules.tolerance_under(plan));
     let by = now - start_at;
+    if (-by).to_std().is_ok_and(|ahead| ahead > Plan::LONGEST_WAIT) {
+        let too_far = format!("the plan's instant, {start_at}, is more than a day ahead");
+        return Verdict::Nothing(Some(too_far));
+    }
     if let Some(earlier) = earlier
         && by > TimeDelta::zero()
         && earlier.used_up(&id)
@@ -276,6 +280,14 @@ mod tests {
             ),
             "{verdict:?}"
         );
+    }
+
+    #[test]
+    fn an_instant_more_than_a_day_ahead_is_not_waited_for() {
+        let verdict = judge(Some(&plan()), &rules(), None, after(-86_400_001));
+        assert!(matches!(verdict, Verdict::Nothing(Some(_))), "{verdict:?}");
+        let verdict = judge(Some(&plan()), &rules(), None, after(-86_400_000));
+        assert!(matches!(verdict, Verdict::Start { .. }), "{verdict:?}");
     }
 
     #[test]

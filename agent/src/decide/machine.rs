@@ -34,6 +34,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether setup() is run by us, before the instant.
     pub early_setup: bool,
+    /// Whether an early setup() that no run follows is torn down.
+    pub teardown: bool,
     /// Runs an early setup() again if it is older than this when the runner arms.
     pub setup_max_age: Option<Duration>,
     /// How long to wait for a plan before giving up, from the start of the agent.
@@ -240,9 +242,11 @@ enum State {
     },
     /// k6 waits for the resume, and so do we.
     Waiting,
-    /// A thread waits for the instant. With an ending where it was called off.
+    /// A thread waits for the instant. With an ending where it was called off, and with k6's end where that
+    /// is known before the thread's word: k6 may have been resumed, and have run.
     Armed {
         ending: Option<(Ending, Option<StopSignal>)>,
+        k6_ended: Option<K6Exit>,
     },
     /// The resume was sent, and k6 has not been seen running.
     Confirming {
@@ -412,9 +416,10 @@ impl Machine {
                 (false, ..) => "k6 to read the script".to_owned(),
             },
             State::SettingUp | State::SetupDropped { .. } => "setup()".to_owned(),
-            State::Waiting => match &self.left_over {
-                Some(left_over) => format!("a plan ({left_over})"),
-                None => "the instant".to_owned(),
+            State::Waiting => match (&self.left_over, &self.seen) {
+                (Some(left_over), _) => format!("a plan ({left_over})"),
+                (None, None) => "a plan".to_owned(),
+                (None, Some(_)) => "the instant".to_owned(),
             },
             State::Stopping { .. } => "k6 to end".to_owned(),
             State::Armed { .. } | State::Confirming { .. } | State::Running | State::Ended(_) => {
@@ -576,8 +581,6 @@ impl Machine {
     }
 
     fn setup_failed(&mut self, failure: &SetupFailure, now: Moment) -> Vec<Action> {
-        // What an earlier setup() left is not torn down: there is no telling which data k6 holds now.
-        self.setup_done = None;
         self.wind_up(
             Ending::own(Phase::Failed, failure.code(), failure.reason()),
             None,
@@ -586,11 +589,11 @@ impl Machine {
     }
 
     fn on_triggered(&mut self, triggered: Triggered, now: Moment) -> Vec<Action> {
-        let State::Armed { ending } = &mut self.state else {
+        let State::Armed { ending, k6_ended } = &mut self.state else {
             return Vec::new();
         };
-        let ending = ending.take();
-        match triggered {
+        let (ending, k6_ended) = (ending.take(), *k6_ended);
+        let actions = match triggered {
             Triggered::Sent {
                 fired_at,
                 lateness,
@@ -621,10 +624,17 @@ impl Machine {
             }
             not_sent => {
                 self.state = State::Waiting;
-                let (ending, signal) =
-                    ending.unwrap_or_else(|| (self.why_not_sent(not_sent), None));
-                self.wind_up(ending, signal, now)
+                match (ending, k6_ended) {
+                    (Some((ending, signal)), _) => self.wind_up(ending, signal, now),
+                    (None, Some(_)) => Vec::new(),
+                    (None, None) => self.wind_up(self.why_not_sent(not_sent), None, now),
+                }
             }
+        };
+        match k6_ended {
+            // There is no k6 left to do anything to.
+            Some(exit) => self.on_k6_ended(exit, now),
+            None => actions,
         }
     }
 
@@ -650,8 +660,11 @@ impl Machine {
                 self.finish(end);
                 Vec::new()
             }
-            State::Armed { .. } => {
-                self.finish(ended_unasked(exit));
+            State::Armed { ending, .. } => {
+                self.state = State::Armed {
+                    ending: ending.clone(),
+                    k6_ended: Some(exit),
+                };
                 vec![Action::Disarm]
             }
             State::Confirming {

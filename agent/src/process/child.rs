@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::os::unix::process::ExitStatusExt;
 use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::stderr::{self, Tail};
@@ -19,7 +19,7 @@ use crate::decide::ending::{K6Exit, code};
 pub struct K6 {
     child: Child,
     pid: u32,
-    passing: Option<JoinHandle<()>>,
+    passing: Option<oneshot::Receiver<()>>,
     /// Until when its last words are waited for, once it has ended.
     last_words_until: Option<Instant>,
 }
@@ -91,7 +91,13 @@ impl K6 {
         let passing = child
             .stderr
             .take()
-            .map(|pipe| stderr::pass_on(pipe, tail.clone()));
+            .map(|pipe| stderr::pass_on(pipe, tail.clone()))
+            .transpose()
+            .map_err(|source| NotStarted {
+                program: program.to_string_lossy().into_owned(),
+                source,
+                cure: "",
+            })?;
         Ok(Self {
             child,
             pid,

@@ -2,12 +2,11 @@
 //! the report.
 
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{IsTerminal, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::AsyncReadExt;
 use tokio::process::ChildStderr;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 /// As many as fit into a report beside the rest.
 const LINES: usize = 5;
@@ -15,9 +14,19 @@ const LINES: usize = 5;
 const LINE_BYTES: usize = 1024;
 /// One pipe's worth.
 const CHUNK: usize = 64 * 1024;
+/// How k6 (v1.1.0 and v2.2.0) marks what went wrong, in its text and its JSON log, and how Go's
+/// runtime begins a panic's.
+const SIGNS_OF_ERROR: [&str; 6] = [
+    "level=error",
+    "level=fatal",
+    "\"level\":\"error\"",
+    "\"level\":\"fatal\"",
+    "panic:",
+    "Error:",
+];
 
 /// Whether to pass it through this process at all: a terminal is given to k6 itself,
-/// which colours its log only there.
+/// which colours its log only there. Whoever sits before it reads the lines there.
 #[must_use]
 pub fn is_to_be_read() -> bool {
     !std::io::stderr().is_terminal()
@@ -27,26 +36,41 @@ pub fn is_to_be_read() -> bool {
 #[derive(Debug, Clone, Default)]
 pub struct Tail(Arc<Mutex<TailState>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct TailState {
-    lines: VecDeque<String>,
+    errors: VecDeque<String>,
+    others: VecDeque<String>,
     current: Vec<u8>,
+    closed: bool,
 }
 
 impl Tail {
-    /// The last lines, the newest last.
+    /// The last lines that tell of an error, the newest last; where there is none, the last
+    /// lines at all.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lines: Vec<String> = state.lines.iter().cloned().collect();
+        let mut state = self.lock().clone();
         if !state.current.is_empty() {
-            lines.push(String::from_utf8_lossy(&state.current).into_owned());
+            state.end_line();
         }
-        lines
+        let lines = if state.errors.is_empty() {
+            state.others
+        } else {
+            state.errors
+        };
+        lines.into()
+    }
+
+    /// Keeps nothing of what comes from now on: what k6 says of being stopped by us is no reason for anything.
+    pub fn close(&self) {
+        self.lock().closed = true;
     }
 
     fn take(&self, bytes: &[u8]) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (text, ended) = match part.split_last() {
                 Some((b'\n', text)) => (text, true),
@@ -57,30 +81,58 @@ impl Tail {
                 .current
                 .extend_from_slice(&text[..text.len().min(room)]);
             if ended {
-                let line =
-                    String::from_utf8_lossy(&std::mem::take(&mut state.current)).into_owned();
-                if !line.trim().is_empty() {
-                    state.lines.push_back(line);
-                }
-                if state.lines.len() > LINES {
-                    state.lines.pop_front();
-                }
+                state.end_line();
             }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TailState> {
+        // Lines that a panicking thread left are as good as any.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TailState {
+    fn end_line(&mut self) {
+        let line = String::from_utf8_lossy(&std::mem::take(&mut self.current)).into_owned();
+        if line.trim().is_empty() {
+            return;
+        }
+        let kept = if SIGNS_OF_ERROR.iter().any(|sign| line.contains(sign)) {
+            &mut self.errors
+        } else {
+            &mut self.others
+        };
+        kept.push_back(line);
+        if kept.len() > LINES {
+            kept.pop_front();
         }
     }
 }
 
-/// Passes k6's standard error on to ours until k6 (and whoever has it open) closes it.
+/// Passes k6's standard error on to ours, on a thread of its own, until k6 (and whoever has it open) closes
+/// it. A reader that is slow or stopped so holds up k6, as it would without us, and never the agent.
+/// What is returned hears of the end.
+///
 /// It is read to its end even when ours is closed: k6 would be killed by its next write (SIGPIPE).
-pub fn pass_on(mut from: ChildStderr, tail: Tail) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut chunk = vec![0; CHUNK];
-        while let Ok(read @ 1..) = from.read(&mut chunk).await {
-            tail.take(&chunk[..read]);
-            // A reader that is slow makes k6 slow, as without us; one that has gone is ignored.
-            let _ = std::io::stderr().write_all(&chunk[..read]);
-        }
-    })
+///
+/// # Errors
+/// If the pipe or the thread cannot be had.
+pub fn pass_on(from: ChildStderr, tail: Tail) -> std::io::Result<oneshot::Receiver<()>> {
+    let mut from = std::fs::File::from(from.into_owned_fd()?);
+    let (ended, hears) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("k6-stderr".to_owned())
+        .spawn(move || {
+            let mut chunk = vec![0; CHUNK];
+            while let Ok(read @ 1..) = from.read(&mut chunk) {
+                tail.take(&chunk[..read]);
+                let _ = std::io::stderr().write_all(&chunk[..read]);
+            }
+            // Nobody may be listening any more.
+            let _ = ended.send(());
+        })?;
+    Ok(hears)
 }
 
 #[cfg(test)]
@@ -97,15 +149,27 @@ mod tests {
         tail.take(b"line");
         assert_eq!(
             tail.lines(),
-            [
-                "line 5",
-                "line 6",
-                "line 7",
-                "line 8",
-                "line 9",
-                "half a line"
-            ]
+            ["line 6", "line 7", "line 8", "line 9", "half a line"]
         );
+    }
+
+    #[test]
+    fn lines_that_tell_of_an_error_are_kept_before_all_others() {
+        let tail = Tail::default();
+        tail.take(b"time=0 level=error msg=\"no luck\"\n");
+        for number in 0..10 {
+            tail.take(format!("level=info msg=\"bye {number}\"\n").as_bytes());
+        }
+        assert_eq!(tail.lines(), ["time=0 level=error msg=\"no luck\""]);
+    }
+
+    #[test]
+    fn what_k6_says_of_being_stopped_by_us_is_not_kept() {
+        let tail = Tail::default();
+        tail.take(b"level=warning msg=\"before\"\n");
+        tail.close();
+        tail.take(b"level=error msg=\"test run stopped from REST API\"\n");
+        assert_eq!(tail.lines(), ["level=warning msg=\"before\""]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Command {
     no_setup: bool,
     /// Whether the user wants setup() to run at all.
     pub setup_wanted: bool,
+    /// Whether the user wants teardown() to run after it.
+    pub teardown_wanted: bool,
 }
 
 /// Reads the user's command line as k6 would, and refuses what contradicts a coordinated start.
@@ -39,6 +41,7 @@ pub fn read_command(cli: &Cli) -> Result<Command, Vec<String>> {
     Ok(Command {
         no_setup: setup_wanted && cli.setup == SetupMode::Early,
         setup_wanted,
+        teardown_wanted: run.no_teardown().is_none(),
         run,
     })
 }

@@ -115,6 +115,36 @@ fn the_users_own_no_setup_is_told(
     assert_eq!(run.no_setup().map(ToString::to_string).as_deref(), expected);
 }
 
+#[rstest]
+#[case("k6 run s.js --no-teardown", "", "{}", Some("`--no-teardown`"))]
+#[case(
+    "k6 run s.js",
+    "K6_NO_TEARDOWN=true",
+    "{}",
+    Some("`K6_NO_TEARDOWN=true` in the environment")
+)]
+#[case(
+    "k6 run s.js",
+    "",
+    r#"{"noTeardown": true}"#,
+    Some("\"noTeardown\" in /etc/k6.json")
+)]
+#[case("k6 run s.js --no-teardown=false", "K6_NO_TEARDOWN=true", "{}", None)]
+#[case("k6 run s.js", "", "{}", None)]
+fn the_users_own_no_teardown_is_told(
+    #[case] line: &str,
+    #[case] pairs: &str,
+    #[case] json: &str,
+    #[case] expected: Option<&str>,
+) {
+    let run = CommandLine::parse(&words(line))
+        .unwrap()
+        .check(&environment(pairs), Some(&config_file(json)))
+        .unwrap();
+    let told = run.no_teardown().map(ToString::to_string);
+    assert_eq!(told.as_deref(), expected);
+}
+
 #[test]
 fn words_that_are_not_utf_8_survive() {
     let odd = |prefix: &str| OsString::from_vec([prefix.as_bytes(), b"\xff\xfe.js"].concat());

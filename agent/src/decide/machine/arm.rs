@@ -128,7 +128,10 @@ impl Machine {
                 }
                 self.armed = true;
                 self.phase = Phase::Armed;
-                self.state = State::Armed { ending: None };
+                self.state = State::Armed {
+                    ending: None,
+                    k6_ended: None,
+                };
                 vec![Action::Arm {
                     start_at,
                     late,
@@ -147,7 +150,7 @@ impl Machine {
                 let text =
                     format!("an earlier process of this runner used the stage up (it was {phase})");
                 let ending = match policy {
-                    LatePolicy::Skip => Ending::own(Phase::Skipped, 0, format!("skipped: {text}")),
+                    LatePolicy::Skip => Ending::own(Phase::Skipped, 0, text),
                     LatePolicy::Refuse | LatePolicy::Join => {
                         Ending::own(Phase::Refused, code::USED_UP, text)
                     }
@@ -272,6 +275,9 @@ impl Machine {
         let waited =
             humantime::format_duration(Duration::from_secs(self.settings.deadline.as_secs()));
         match &self.seen {
+            _ if self.state == State::SettingUp => {
+                "gave up: setup() had not ended, and no instant was set".to_owned()
+            }
             Some(_) => "gave up: the scheduler was gathering runners and fell silent".to_owned(),
             None => format!(
                 "gave up: no plan came within {waited}; was a scheduler started for this run and stage?"
@@ -283,11 +289,7 @@ impl Machine {
 fn late_ending(by: TimeDelta, policy: LatePolicy) -> Ending {
     let by = humantime::format_duration(by.to_std().unwrap_or_default().round_to_millis());
     match policy {
-        LatePolicy::Skip => Ending::own(
-            Phase::Skipped,
-            0,
-            format!("skipped: came {by} after the instant"),
-        ),
+        LatePolicy::Skip => Ending::own(Phase::Skipped, 0, format!("came {by} after the instant")),
         LatePolicy::Refuse | LatePolicy::Join => {
             let reason = format!(
                 "came {by} after the instant; `--late join` would start all the same, `--late skip` would pass without load"

@@ -38,6 +38,7 @@ fn settings() -> Settings {
             late_tolerance: None,
         },
         early_setup: true,
+        teardown: true,
         setup_max_age: None,
         deadline: Duration::from_secs(1800),
         ready_timeout: Duration::from_secs(600),
@@ -400,6 +401,43 @@ fn an_abort_after_an_early_setup_runs_teardown_first() {
 }
 
 #[test]
+fn an_abort_leaves_teardown_out_where_the_user_does() {
+    let settings = Settings {
+        teardown: false,
+        ..settings()
+    };
+    let mut bench = Bench::ready_with(settings);
+    assert_eq!(bench.abort(), [Action::Poll(None), Action::StopK6]);
+}
+
+#[test]
+fn a_second_setup_that_fails_has_the_first_one_torn_down() {
+    let settings = Settings {
+        setup_max_age: Some(Duration::from_secs(60)),
+        ..settings()
+    };
+    let mut bench = Bench::ready_with(settings);
+    bench.pass(61);
+    bench.board(Some(set_for(100)));
+    let failure = SetupFailure::Refused("Error: no luck".to_owned());
+    let actions = bench.on(Event::SetupEnded(Err(failure)));
+    assert!(
+        matches!(actions.last(), Some(Action::RunTeardown(_))),
+        "{actions:?}"
+    );
+}
+
+#[test]
+fn a_k6_that_does_not_go_although_it_was_killed_is_not_waited_for_for_ever() {
+    let mut bench = Bench::running();
+    bench.abort();
+    bench.pass(30);
+    assert!(bench.machine.end().is_none());
+    bench.pass(30);
+    assert_eq!(bench.end(), (Phase::Aborted, 76));
+}
+
+#[test]
 fn an_abort_during_setup_closes_its_connection_and_runs_no_teardown() {
     let mut bench = Bench::building(settings());
     bench.status(4);
@@ -500,10 +538,40 @@ fn k6_that_ends_while_it_waits_is_a_failed_runner_with_its_code() {
             .on(Event::K6Ended(K6Exit::Signal(9)))
             .contains(&Action::Disarm)
     );
+    bench.on(Event::Triggered(Triggered::Disarmed));
     assert_eq!(bench.end(), (Phase::Failed, 137));
     let mut bench = Bench::ready();
     bench.on(Event::K6Ended(K6Exit::Code(0)));
     assert_eq!(bench.end(), (Phase::Failed, 73), "no load is no success");
+}
+
+#[rstest]
+#[case(sent(Reply::Accepted), 0, (Phase::Finished, 0))]
+#[case(sent(Reply::Accepted), 99, (Phase::Finished, 99))]
+#[case(sent(Reply::Unclear("no answer".to_owned())), 0, (Phase::Failed, 73))]
+#[case(Event::Triggered(Triggered::NotSent("nobody listens".to_owned())), 99, (Phase::Failed, 99))]
+fn what_a_k6_was_that_ended_while_armed_the_thread_that_resumes_it_tells(
+    #[case] word: Event,
+    #[case] exit: u8,
+    #[case] end: (Phase, u8),
+) {
+    let mut bench = Bench::armed();
+    assert_eq!(
+        bench.on(Event::K6Ended(K6Exit::Code(exit))),
+        [Action::Disarm]
+    );
+    assert_eq!(bench.machine.end(), None);
+    bench.on(word);
+    assert_eq!(bench.end(), end);
+}
+
+#[test]
+fn a_k6_that_ends_while_the_start_is_called_off_leaves_the_first_ending() {
+    let mut bench = Bench::armed();
+    bench.abort();
+    bench.on(Event::K6Ended(K6Exit::Code(103)));
+    bench.on(Event::Triggered(Triggered::Disarmed));
+    assert_eq!(bench.end(), (Phase::Aborted, 76));
 }
 
 #[test]

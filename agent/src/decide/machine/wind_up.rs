@@ -19,7 +19,9 @@ impl Machine {
                 self.finish(ending.end(None));
                 return actions;
             }
-            State::Armed { ending: pending } => {
+            State::Armed {
+                ending: pending, ..
+            } => {
                 // The thread that waits may be sending at this very moment. What it says decides how to stop.
                 pending.get_or_insert((ending, signal));
                 return vec![Action::Disarm];
@@ -40,7 +42,7 @@ impl Machine {
         }
         let until = now.mono + self.settings.grace;
         actions.push(Action::Poll(None));
-        if self.setup_done.take().is_some() {
+        if self.setup_done.take().is_some() && self.settings.teardown {
             // A teardown() that hangs must leave k6 time to end by itself.
             actions.push(Action::RunTeardown(self.settings.grace / 2));
             self.state = State::Stopping {
@@ -136,6 +138,15 @@ impl Machine {
                 self.notes
                     .push(format!("k6 did not end within {grace}; killing it"));
                 vec![Action::KillK6]
+            }
+            State::Stopping { ending, .. } => {
+                // Killed, and not gone: it hangs in the kernel. Nothing more can be done to it.
+                let end = ending.clone().end(None);
+                self.notes.push(
+                    "k6 does not go although it was killed; leaving it to the system".to_owned(),
+                );
+                self.finish(end);
+                Vec::new()
             }
             _ => Vec::new(),
         }
