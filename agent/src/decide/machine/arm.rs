@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use rendezvous::{Abort, LatePolicy, Phase, Plan, Slot};
 
-use super::{
-    ADMISSION_WAIT, Action, BEYOND_SCHEDULER, Machine, Moment, State, StoreSide, TROUBLE_LIMIT,
-    Triggered, Trouble,
-};
+use super::limits::{ADMISSION_WAIT, BEYOND_SCHEDULER, TROUBLE_LIMIT};
+use super::{Action, Machine, Moment, State, StoreSide, Triggered, Trouble};
 use crate::decide::admission::{Verdict, judge};
 use crate::decide::ending::{Ending, code};
 

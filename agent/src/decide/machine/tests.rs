@@ -11,8 +11,9 @@ use rendezvous::{
 };
 use rstest::rstest;
 
+use super::limits::{ADDRESS_TAKEN, MOST_PORTS};
 use super::*;
-use crate::decide::admission::DEFAULT_TOLERANCE;
+use crate::decide::admission::{DEFAULT_TOLERANCE, Rules};
 
 /// A runner on a bench: its clocks stand still unless moved.
 struct Bench {

@@ -1,0 +1,188 @@
+//! What k6 does, and what that makes of a runner: it builds its VUs, runs setup(), runs, ends.
+
+use std::time::Duration;
+
+use rendezvous::Phase;
+
+use super::limits::{
+    ADDRESS_TAKEN, EXIT_FOLLOWS_WITHIN, MOST_PORTS, POLL_STARTING, POLL_UNTIL_LOAD, k6_status,
+};
+use super::{Action, Machine, Moment, State};
+use crate::decide::ending::{End, Ending, K6Exit, code};
+use crate::decide::setup::SetupFailure;
+
+impl Machine {
+    pub(super) fn on_status(&mut self, status: u64, vus: Option<u64>, now: Moment) -> Vec<Action> {
+        self.api_seen = true;
+        self.api_trouble = None;
+        if vus.is_some() {
+            self.vus = vus;
+        }
+        match self.state {
+            State::Building { .. } if status == k6_status::PAUSED_BEFORE_RUN => self.on_built(now),
+            State::Building { .. } if status >= k6_status::STARTED => {
+                let reason = format!("k6 left its pause before it was resumed (status {status})");
+                self.wind_up(
+                    Ending::own(Phase::Failed, code::NOT_READY, reason),
+                    None,
+                    now,
+                )
+            }
+            State::Confirming { .. } if status >= k6_status::STARTED => {
+                self.phase = Phase::Running;
+                self.state = State::Running;
+                self.saw_running(status, now)
+            }
+            State::Running => self.saw_running(status, now),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn saw_running(&mut self, status: u64, now: Moment) -> Vec<Action> {
+        let Some(start) = &mut self.start else {
+            return Vec::new();
+        };
+        start.running_at.get_or_insert(now.utc);
+        if status < k6_status::RUNNING {
+            return vec![Action::Poll(Some(POLL_UNTIL_LOAD))];
+        }
+        start.load_at.get_or_insert(now.utc);
+        vec![Action::Poll(None)]
+    }
+
+    pub(super) fn on_built(&mut self, now: Moment) -> Vec<Action> {
+        if self.settings.early_setup {
+            self.state = State::SettingUp;
+            return vec![Action::Poll(None), Action::RunSetup];
+        }
+        let mut actions = vec![Action::Poll(None)];
+        actions.extend(self.become_ready(now));
+        actions
+    }
+
+    pub(super) fn become_ready(&mut self, now: Moment) -> Vec<Action> {
+        self.state = State::Waiting;
+        self.phase = Phase::Ready;
+        self.consider(now)
+    }
+
+    pub(super) fn on_setup_ended(
+        &mut self,
+        result: Result<Duration, SetupFailure>,
+        now: Moment,
+    ) -> Vec<Action> {
+        if self.state != State::SettingUp {
+            return Vec::new();
+        }
+        match result {
+            Ok(took) => {
+                self.setup_done = Some((now.mono, took));
+                self.become_ready(now)
+            }
+            // A connection also drops when k6 ends, with a code that says more.
+            Err(failure @ SetupFailure::Dropped(_)) => {
+                let until = now.mono + EXIT_FOLLOWS_WITHIN;
+                self.state = State::SetupDropped { failure, until };
+                Vec::new()
+            }
+            Err(failure) => self.setup_failed(&failure, now),
+        }
+    }
+
+    pub(super) fn setup_failed(&mut self, failure: &SetupFailure, now: Moment) -> Vec<Action> {
+        self.wind_up(
+            Ending::own(Phase::Failed, failure.code(), failure.reason()),
+            None,
+            now,
+        )
+    }
+
+    pub(super) fn on_k6_ended(&mut self, exit: K6Exit, now: Moment) -> Vec<Action> {
+        match &self.state {
+            State::Building { .. }
+                if exit == ADDRESS_TAKEN && !self.api_seen && self.ports_tried < MOST_PORTS =>
+            {
+                self.notes.push(
+                    "the port for k6's API was taken by another process; trying another".to_owned(),
+                );
+                self.start_k6(now)
+            }
+            State::Stopping { ending, .. } => {
+                let mut end = ending.clone().end(Some(exit));
+                if end.code == 0 && end.phase == Phase::Aborted {
+                    // Whole after all, if it ran; where it never ran, 0 would be a wrong success.
+                    match self.start {
+                        Some(_) => end.phase = Phase::Finished,
+                        None => end.code = code::ABORTED,
+                    }
+                }
+                self.finish(end);
+                Vec::new()
+            }
+            State::Armed { ending, .. } => {
+                self.state = State::Armed {
+                    ending: ending.clone(),
+                    k6_ended: Some(exit),
+                };
+                vec![Action::Disarm]
+            }
+            State::Confirming {
+                accepted: false,
+                doubt,
+                ..
+            } => {
+                let doubt = doubt.as_deref().unwrap_or("no answer");
+                let code = unless_zero(exit);
+                let reason = format!(
+                    "k6 ended ({exit}) and it is not known whether it ran: the resume got {doubt}"
+                );
+                self.finish(Ending::own(Phase::Failed, code, reason).end(None));
+                Vec::new()
+            }
+            State::Confirming { accepted: true, .. } | State::Running => {
+                let reason = match exit {
+                    K6Exit::Code(_) => None,
+                    K6Exit::Signal(signal) => Some(format!("k6 was killed by signal {signal}")),
+                };
+                self.finish(End {
+                    phase: Phase::Finished,
+                    code: exit.code(),
+                    reason,
+                });
+                Vec::new()
+            }
+            _ => {
+                self.finish(ended_unasked(exit));
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn start_k6(&mut self, now: Moment) -> Vec<Action> {
+        self.ports_tried += 1;
+        self.state = State::Building {
+            until: now.mono + self.settings.ready_timeout,
+        };
+        vec![Action::StartK6, Action::Poll(Some(POLL_STARTING))]
+    }
+}
+
+/// k6 ended by itself while it should have waited.
+fn ended_unasked(exit: K6Exit) -> End {
+    let reason = match exit {
+        K6Exit::Code(99) => {
+            "k6 ended before the start: a threshold with abortOnFail was crossed (exit code 99)"
+                .to_owned()
+        }
+        exit => format!("k6 ended before the start ({exit})"),
+    };
+    Ending::own(Phase::Failed, unless_zero(exit), reason).end(None)
+}
+
+/// k6's code, but no success where there was no load.
+fn unless_zero(exit: K6Exit) -> u8 {
+    match exit.code() {
+        0 => code::NOT_READY,
+        code => code,
+    }
+}

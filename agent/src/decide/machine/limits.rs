@@ -1,0 +1,36 @@
+//! How often and how long: every limit of the machine that nobody sets.
+
+use std::time::Duration;
+
+use crate::decide::ending::K6Exit;
+
+/// How often k6 is asked while it comes up: a reader sees VUs grow, and readiness is late by a tenth of a second at most.
+pub const POLL_STARTING: Duration = Duration::from_millis(100);
+/// How often k6 is asked right after the resume: what it costs k6 delays its first requests, where runners share cores.
+pub const POLL_CONFIRMING: Duration = Duration::from_millis(10);
+/// How often k6 is asked while it runs a setup() of its own, until its load runs.
+pub const POLL_UNTIL_LOAD: Duration = Duration::from_millis(50);
+/// How long a resume may stay unconfirmed. k6 answers within milliseconds; a machine so busy that it takes ten
+/// seconds makes no load worth having.
+pub const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
+/// How long a store that denies access, or holds what cannot be read, is waited for: long enough for a person or
+/// controller that is about to put it right, too short to hide a mistake.
+pub const TROUBLE_LIMIT: Duration = Duration::from_secs(30);
+/// How long the store may take before k6 is started all the same, paused.
+pub const ADMISSION_WAIT: Duration = Duration::from_secs(2);
+/// How much longer than its scheduler a runner waits: the scheduler renews its promise every 30 s, and says so itself when
+/// it gives up.
+pub const BEYOND_SCHEDULER: Duration = Duration::from_secs(30);
+/// Between a connection that k6 dropped and the news that k6 itself ended lies no more than this.
+pub const EXIT_FOLLOWS_WITHIN: Duration = Duration::from_secs(1);
+/// Ports lost in a race before the fault is held to be another one.
+pub const MOST_PORTS: u32 = 5;
+/// k6's exit code where its API address is taken.
+pub const ADDRESS_TAKEN: K6Exit = K6Exit::Code(106);
+
+pub mod k6_status {
+    //! k6's own numbers (`lib.ExecutionStatus`, v1.1.0 and v2.2.0).
+    pub const PAUSED_BEFORE_RUN: u64 = 4;
+    pub const STARTED: u64 = 5;
+    pub const RUNNING: u64 = 7;
+}
