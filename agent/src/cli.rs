@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -12,7 +13,8 @@ use tracing_appender::non_blocking::WorkerGuard;
 ///
 /// Put it before the command that starts k6 in every runner. It adds --paused, --address and
 /// --no-setup by itself, and exits with k6's own code. Codes of its own: 64 usage, 69 no access to the store,
-/// 73 k6 not ready, 74 too late, 75 no plan came, 76 aborted, 77 stage used up before.
+/// 73 k6 not ready, 74 too late, 75 no plan came, 76 aborted, 77 stage used up before or runner taken, 126 k6 cannot
+/// be run, 127 k6 not found.
 #[derive(Debug, Parser)]
 #[command(name = "tminus-agent", version, max_term_width = 100, after_help = EXAMPLE)]
 pub struct Cli {
@@ -55,7 +57,7 @@ pub struct Cli {
     pub setup_max_age: Option<Duration>,
 
     /// When too late: `refuse` = fail (74); `join` = start all the same; `skip` = no load, exit 0 [default: as the plan says, else refuse]
-    #[arg(long, env = "TMINUS_LATE", value_name = "POLICY", value_parser = late_policy)]
+    #[arg(long, env = "TMINUS_LATE", value_name = "POLICY", value_parser = LatePolicy::from_str)]
     pub late: Option<LatePolicy>,
 
     /// How late a start is still on time, at most 1h [default: as the plan says, else 1s]
@@ -132,15 +134,6 @@ pub enum LogFormat {
     Json,
 }
 
-fn late_policy(text: &str) -> Result<LatePolicy, String> {
-    match text {
-        "refuse" => Ok(LatePolicy::Refuse),
-        "join" => Ok(LatePolicy::Join),
-        "skip" => Ok(LatePolicy::Skip),
-        _ => Err("give refuse, join or skip".to_owned()),
-    }
-}
-
 /// A day: what waits longer has been forgotten.
 const LONGEST: Duration = Duration::from_secs(86_400);
 
@@ -182,7 +175,7 @@ pub fn parse() -> Result<(Cli, WorkerGuard), u8> {
         // Nothing can be done if even this cannot be written.
         let _ = error.print();
         if error.use_stderr() {
-            crate::decide::ending::code::USAGE
+            rendezvous::code::USAGE
         } else {
             0
         }
@@ -190,7 +183,7 @@ pub fn parse() -> Result<(Cli, WorkerGuard), u8> {
     let log = crate::log::set_up(cli.log_format).map_err(|error| {
         // The log is what could not be set up.
         let _ = writeln!(std::io::stderr(), "error: {error}");
-        crate::decide::ending::code::USAGE
+        rendezvous::code::USAGE
     })?;
     Ok((cli, log))
 }

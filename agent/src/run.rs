@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clock::{Cancel, Clock, MachineTimebase};
 use nix::sys::signal::Signal;
-use rendezvous::{Incarnation, RunId, RunnerId, StageName, Store};
+use rendezvous::{Incarnation, RunId, RunnerId, StageName, Store, code};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -18,7 +18,7 @@ use crate::cli::{Cli, SetupMode};
 use crate::control::api::Api;
 use crate::control::trigger::{Order, wait_and_resume};
 use crate::decide::admission::Rules;
-use crate::decide::ending::{End, K6Exit, code};
+use crate::decide::ending::{End, K6Exit};
 use crate::decide::machine::{Action, Event, Machine, Moment, Settings, StopSignal};
 use crate::process::child::K6;
 use crate::process::stderr::Tail;
@@ -69,6 +69,22 @@ async fn run(cli: Cli) -> u8 {
     };
     let store = match cli.store.open() {
         Ok(store) => store,
+        Err(error) => {
+            tracing::error!("{error}");
+            return code::NO_ACCESS;
+        }
+    };
+    // Kept to the end: dropping it lets another process take this runner's place.
+    let _place = match store.hold(&cli.stage, &cli.runner).await {
+        Ok(Some(place)) => place,
+        Ok(None) => {
+            let (runner, stage) = (&cli.runner, &cli.stage);
+            tracing::error!(
+                "another process is running {runner} in stage {stage} of this store: give each runner an id of its own \
+                 with --runner"
+            );
+            return code::USED_UP;
+        }
         Err(error) => {
             tracing::error!("{error}");
             return code::NO_ACCESS;

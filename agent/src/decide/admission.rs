@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rendezvous::{LatePolicy, Phase, Plan, PlanId, PlanState, Report, RunId, StageName};
+use rendezvous::{LatePolicy, Phase, Plan, PlanId, PlanState, Report, RunId, StageName, Terms};
 
 /// What a runner was told about starts, by its own command line.
 #[derive(Debug, Clone)]
@@ -14,13 +14,9 @@ pub struct Rules {
     pub stage: StageName,
     /// What to do when late. `None`: as the plan says, else refuse.
     pub late: Option<LatePolicy>,
-    /// How late is still on time. `None`: as the plan says, else [`DEFAULT_TOLERANCE`].
+    /// How late is still on time. `None`: as the plan says, else [`Terms::DEFAULT_TOLERANCE`].
     pub late_tolerance: Option<Duration>,
 }
-
-/// How late a start is still on time where nobody says otherwise: more than a
-/// loaded machine makes of a wait (some 0.1 s was seen), less than what spoils a test of a minute.
-pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(1);
 
 impl Rules {
     /// The policy that holds under a plan.
@@ -34,7 +30,7 @@ impl Rules {
     pub fn tolerance_under(&self, plan: &Plan) -> Duration {
         self.late_tolerance
             .or(plan.terms.late_tolerance)
-            .unwrap_or(DEFAULT_TOLERANCE)
+            .unwrap_or(Terms::DEFAULT_TOLERANCE)
     }
 }
 
@@ -175,7 +171,6 @@ pub fn is_late(by: TimeDelta, tolerance: Duration) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use rendezvous::Terms;
     use rstest::rstest;
 
     fn rules() -> Rules {

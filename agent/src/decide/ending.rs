@@ -1,29 +1,6 @@
 //! How a runner ends: its last phase, its exit code and the reason.
 
-use rendezvous::Phase;
-
-/// Exit codes of our own. They stay clear of k6's (0–2, 97–110, 255) and of the
-/// shell's (126–165).
-pub mod code {
-    /// The command line or the environment cannot be used.
-    pub const USAGE: u8 = 64;
-    /// No access to the rendezvous.
-    pub const NO_ACCESS: u8 = 69;
-    /// k6 never became ready, or did not answer when it was resumed.
-    pub const NOT_READY: u8 = 73;
-    /// Came after the instant, and the policy is to refuse.
-    pub const LATE: u8 = 74;
-    /// Gave up waiting: no plan came.
-    pub const NO_PLAN: u8 = 75;
-    /// Aborted, before or after the start.
-    pub const ABORTED: u8 = 76;
-    /// This run's stage was used up already by this runner.
-    pub const USED_UP: u8 = 77;
-    /// The program was found but could not be run (POSIX shell, 2.8.2).
-    pub const CANNOT_RUN: u8 = 126;
-    /// The program was not found (POSIX shell, 2.8.2).
-    pub const NOT_FOUND: u8 = 127;
-}
+use rendezvous::{Phase, code};
 
 /// How k6's process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

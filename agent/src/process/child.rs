@@ -6,13 +6,14 @@ use std::process::{ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use rendezvous::code;
 use std::os::unix::process::ExitStatusExt;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::stderr::{self, Tail};
-use crate::decide::ending::{K6Exit, code};
+use crate::decide::ending::K6Exit;
 
 /// A running k6.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clock::{Clock, ErrorBound, Status};
+use rendezvous::report::{RENEW_EVERY, RENEW_JITTER};
 use rendezvous::{ClockReport, Report, StartReport, Store, StoreError};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
@@ -15,10 +16,6 @@ use super::{Identity, sources};
 use crate::decide::machine::{Event, Machine, StoreSide};
 use crate::process::stderr::Tail;
 
-/// About as often as a kubelet renews its Lease.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// So that many runners that began at once do not write at once for ever.
-const JITTER: f64 = 0.2;
 /// After a write that failed.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// No write may be under way when the instant comes.
@@ -88,7 +85,7 @@ impl Publisher {
         match event {
             Event::ReportWritten => {
                 self.writing = None;
-                let spread = 1.0 + JITTER * (2.0 * rand::random::<f64>() - 1.0);
+                let spread = 1.0 + RENEW_JITTER * (2.0 * rand::random::<f64>() - 1.0);
                 self.renew_at = Instant::now() + RENEW_EVERY.mul_f64(spread);
             }
             Event::StoreTrouble {

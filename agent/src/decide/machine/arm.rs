@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use rendezvous::{Abort, LatePolicy, Phase, Plan, Slot};
+use rendezvous::{Abort, LatePolicy, Phase, Plan, Slot, code};
 
 use super::limits::{ADMISSION_WAIT, BEYOND_SCHEDULER, TROUBLE_LIMIT};
 use super::{Action, Machine, Moment, State, StoreSide, Triggered, Trouble};
 use crate::decide::admission::{Verdict, judge};
-use crate::decide::ending::{Ending, code};
+use crate::decide::ending::Ending;
 
 impl Machine {
     pub(super) fn on_board(
@@ -250,7 +250,7 @@ impl Machine {
         }
         let ending = match self.trouble() {
             Some(trouble) => Ending::own(Phase::Failed, code::NO_ACCESS, trouble.text.clone()),
-            None => Ending::own(Phase::Refused, code::NO_PLAN, self.why_no_plan()),
+            None => Ending::own(Phase::Refused, code::GAVE_UP, self.why_no_plan()),
         };
         self.wind_up(ending, None, now)
     }

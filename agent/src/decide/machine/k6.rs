@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use rendezvous::Phase;
+use rendezvous::{Phase, code};
 
 use super::limits::{
     ADDRESS_TAKEN, EXIT_FOLLOWS_WITHIN, MOST_PORTS, POLL_STARTING, POLL_UNTIL_LOAD, k6_status,
 };
 use super::{Action, Machine, Moment, State};
-use crate::decide::ending::{End, Ending, K6Exit, code};
+use crate::decide::ending::{End, Ending, K6Exit};
 use crate::decide::setup::SetupFailure;
 
 impl Machine {

@@ -13,7 +13,7 @@ use rstest::rstest;
 
 use super::limits::{ADDRESS_TAKEN, MOST_PORTS};
 use super::*;
-use crate::decide::admission::{DEFAULT_TOLERANCE, Rules};
+use crate::decide::admission::Rules;
 
 /// A runner on a bench: its clocks stand still unless moved.
 struct Bench {
@@ -296,7 +296,8 @@ fn a_runner_whose_k6_takes_too_long_is_late_and_stops_it() {
     bench.pass(6);
     assert!(
         bench.machine.end().is_none(),
-        "within the tolerance of {DEFAULT_TOLERANCE:?}"
+        "within the tolerance of {:?}",
+        Terms::DEFAULT_TOLERANCE
     );
     let actions = bench.pass(1);
     assert!(actions.contains(&Action::StopK6), "{actions:?}");

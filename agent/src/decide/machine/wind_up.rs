@@ -1,8 +1,10 @@
 //! Stopping k6 so that nothing is left: teardown() first where setup() has run,
 //! then k6 itself, gently and at last by force.
 
+use rendezvous::code;
+
 use super::{Action, Machine, Moment, Phase, State, Step, StopSignal};
-use crate::decide::ending::{CodeRule, Ending, code};
+use crate::decide::ending::{CodeRule, Ending};
 
 impl Machine {
     /// Begins to end. The first ending stays; a later one changes nothing.
