@@ -2,36 +2,66 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{Moment, Reading, Status, span, wall::WallReading};
+use crate::{
+    Moment, Reading, Status,
+    discipline::{Fix, Rates},
+    span,
+    wall::WallReading,
+};
 
-/// A moment whose UTC is known; every other one is counted from it.
+/// What is known of UTC at one moment; every other one is counted from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Anchor {
-    /// The moment.
-    pub(crate) at: Moment,
-    /// UTC at that moment.
-    pub(crate) utc: DateTime<Utc>,
-    /// How it is known.
-    pub(crate) status: Status,
+pub(crate) enum Anchor {
+    /// The wall clock taken at its word. Nobody has measured it, so it has no
+    /// bound that could widen.
+    WallClock {
+        /// The moment.
+        at: Moment,
+        /// What it showed.
+        utc: DateTime<Utc>,
+        /// [`Status::SystemClock`] or [`Status::Unsynchronised`].
+        status: Status,
+    },
+    /// What was measured.
+    Measured {
+        /// Where UTC lay at a moment.
+        fix: Fix,
+        /// How fast it may run from there.
+        rates: Rates,
+        /// How it is known.
+        status: Status,
+    },
 }
 
 impl Anchor {
-    /// The wall clock taken at its word.
-    pub(crate) fn to_system_clock(reading: WallReading) -> Self {
-        Self {
+    /// The wall clock taken at its word, under `status`.
+    pub(crate) fn to_wall_clock(reading: WallReading, status: Status) -> Self {
+        Self::WallClock {
             at: reading.at,
             utc: reading.wall,
-            status: Status::SystemClock,
+            status,
         }
     }
 
     /// The time at `moment`, before or after the anchor's own.
     pub(crate) fn reading_at(&self, moment: Moment) -> Reading {
-        let utc = span::after(self.utc, moment.since(self.at));
-        Reading {
-            earliest: utc,
-            latest: utc,
-            status: self.status,
+        match *self {
+            Self::WallClock { at, utc, status } => {
+                let utc = span::after(utc, moment.since(at));
+                Reading {
+                    earliest: utc,
+                    latest: utc,
+                    status,
+                }
+            }
+            Self::Measured { fix, rates, status } => {
+                let interval = fix.carried(moment, rates);
+                Reading {
+                    earliest: interval.earliest,
+                    latest: interval.latest,
+                    status,
+                }
+            }
         }
     }
 }

@@ -1,10 +1,15 @@
 //! The clock that the rest of the program asks.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use chrono::TimeDelta;
 
-use crate::{Moment, Reading, Timebase, anchor::Anchor, wall::WallReading};
+use crate::{
+    Moment, Reading, Status, Timebase,
+    anchor::Anchor,
+    discipline::{Knowledge, Terms, Unfit, fit},
+    wall::WallReading,
+};
 
 /// UTC on this machine, counted on `CLOCK_MONOTONIC_RAW` from an anchor.
 /// Clones share the anchor.
@@ -15,18 +20,39 @@ pub struct Clock {
 
 struct Shared {
     timebase: Box<dyn Timebase>,
-    anchor: RwLock<Anchor>,
+    known: RwLock<Known>,
+}
+
+/// What is known, which is replaced as a whole.
+struct Known {
+    anchor: Anchor,
+    knowledge: Arc<Knowledge>,
 }
 
 impl Clock {
     /// A clock that takes the machine's wall clock at its word, as it stands
-    /// now: [`Status::SystemClock`](crate::Status::SystemClock).
+    /// now: [`Status::SystemClock`].
     pub fn system(timebase: impl Timebase + 'static) -> Self {
-        let anchor = Anchor::to_system_clock(WallReading::take(&timebase));
+        Self::to_wall_clock(timebase, Status::SystemClock)
+    }
+
+    /// A clock that is going to be measured, and takes the wall clock at its word
+    /// until then: [`Status::Unsynchronised`].
+    pub(crate) fn unsynchronised(timebase: impl Timebase + 'static) -> Self {
+        Self::to_wall_clock(timebase, Status::Unsynchronised)
+    }
+
+    fn to_wall_clock(timebase: impl Timebase + 'static, status: Status) -> Self {
+        let wall = WallReading::take(&timebase);
+        let anchor = Anchor::to_wall_clock(wall, status);
+        let knowledge = Knowledge::of_wall_clock(anchor.reading_at(wall.at));
         Self {
             shared: Arc::new(Shared {
                 timebase: Box::new(timebase),
-                anchor: RwLock::new(anchor),
+                known: RwLock::new(Known {
+                    anchor,
+                    knowledge: Arc::new(knowledge),
+                }),
             }),
         }
     }
@@ -44,7 +70,23 @@ impl Clock {
 
     /// The time at `moment`, past or to come, by what the clock knows by now.
     pub fn reading_at(&self, moment: Moment) -> Reading {
-        self.anchor().reading_at(moment)
+        self.known().anchor.reading_at(moment)
+    }
+
+    /// What the clock knew, and from whom, at the end of the last round of
+    /// measurements.
+    pub fn knowledge(&self) -> Arc<Knowledge> {
+        Arc::clone(&self.known().knowledge)
+    }
+
+    /// Whether the clock, as it reads now, keeps `terms`.
+    ///
+    /// # Errors
+    /// Why it does not, in words for a report. A later round may mend it.
+    pub fn fit(&self, terms: Terms) -> Result<(), Unfit> {
+        let now = self.moment();
+        let known = self.known();
+        fit(&known.anchor.reading_at(now), &known.knowledge, terms)
     }
 
     /// Takes the wall clock at its word once more, as it stands now, and says
@@ -57,10 +99,22 @@ impl Clock {
     ///
     /// A clock that knows better than the wall clock keeps what it knows.
     pub fn anchor_again(&self) -> TimeDelta {
-        let anchor = Anchor::to_system_clock(WallReading::take(self.timebase()));
-        let before = self.reading_at(anchor.at).midpoint();
-        self.hold(anchor);
-        anchor.utc.signed_duration_since(before)
+        let wall = WallReading::take(self.timebase());
+        let mut known = self.known_mut();
+        let Anchor::WallClock { status, .. } = known.anchor else {
+            return TimeDelta::zero();
+        };
+        let before = known.anchor.reading_at(wall.at).midpoint();
+        known.anchor = Anchor::to_wall_clock(wall, status);
+        wall.wall.signed_duration_since(before)
+    }
+
+    /// Takes over what was measured.
+    pub(crate) fn learn(&self, anchor: Anchor, knowledge: Knowledge) {
+        *self.known_mut() = Known {
+            anchor,
+            knowledge: Arc::new(knowledge),
+        };
     }
 
     /// The machine's clocks.
@@ -68,22 +122,21 @@ impl Clock {
         &*self.shared.timebase
     }
 
-    // An anchor is written whole, so one that a panicking thread held is sound.
+    // What is known is written whole, so that which a panicking thread held is
+    // sound.
 
-    fn anchor(&self) -> Anchor {
-        *self
-            .shared
-            .anchor
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.shared
+            .known
             .read()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hold(&self, anchor: Anchor) {
-        *self
-            .shared
-            .anchor
+    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.shared
+            .known
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = anchor;
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,7 +148,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        ErrorBound, MachineTimebase, Status,
+        ErrorBound, MachineTimebase, SourceKind,
+        discipline::{Fix, Interval, Rates},
+        ntp::Leap,
         simulation::{Event, SimulatedTimebase},
     };
 
@@ -187,6 +242,71 @@ mod tests {
             clock.reading_at(kept).midpoint(),
             START + TimeDelta::seconds(2),
         );
+    }
+
+    /// What a server 7 minutes ahead of the wall clock said just now, to 10 ms.
+    fn measured(clock: &Clock) -> Anchor {
+        let at = clock.moment();
+        Anchor::Measured {
+            fix: Fix {
+                at,
+                interval: Interval::around(
+                    clock.reading_at(at).midpoint() + TimeDelta::minutes(7),
+                    Duration::from_millis(10),
+                ),
+                leap: Leap::None,
+            },
+            rates: Rates::ASSUMED,
+            status: Status::Synchronised {
+                by: SourceKind::Ntp,
+            },
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_measured_keeps_what_it_knows() {
+        let machine = SimulatedTimebase::at(START);
+        let clock = Clock::unsynchronised(machine.clone());
+        let anchor = measured(&clock);
+        clock.learn(anchor, Knowledge::clone(&clock.knowledge()));
+        machine.advance(Duration::from_secs(20));
+        assert_eq!(clock.anchor_again(), TimeDelta::zero());
+        let now = clock.now();
+        assert_close(now.midpoint(), START + TimeDelta::seconds(440));
+        let ErrorBound::Within(bound) = now.bound() else {
+            panic!("it was measured");
+        };
+        let grown = bound - Duration::from_millis(20);
+        assert!(grown < Duration::from_micros(1), "{bound:?}");
+    }
+
+    #[test]
+    fn a_clock_that_is_not_measured_yet_takes_the_wall_clock_at_its_word() {
+        let machine = SimulatedTimebase::at(START);
+        let clock = Clock::unsynchronised(machine.clone());
+        machine.happens(Event::WallStep(TimeDelta::seconds(2)));
+        clock.anchor_again();
+        let now = clock.now();
+        assert_close(now.midpoint(), START + TimeDelta::seconds(2));
+        assert_eq!(now.status, Status::Unsynchronised);
+    }
+
+    #[test]
+    fn a_clock_is_as_fit_as_it_reads_now() {
+        let terms = Terms {
+            budget: Duration::from_millis(15),
+            require_ntp: true,
+        };
+        let machine = SimulatedTimebase::at(START);
+        let clock = Clock::unsynchronised(machine.clone());
+        assert!(clock.fit(terms).is_err());
+        let anchor = measured(&clock);
+        clock.learn(anchor, Knowledge::clone(&clock.knowledge()));
+        assert_eq!(clock.fit(terms), Ok(()));
+        machine.advance(Duration::from_secs(20));
+        let unfit = clock.fit(terms).expect_err("10 ms have become 20");
+        let told = unfit.to_string();
+        assert!(told.starts_with("clock error 20.1 ms > 15 ms"), "{told}");
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! UTC as this machine can know it, and waiting for an instant of it.
 //!
-//! A [`Clock`] ties UTC to `CLOCK_MONOTONIC_RAW` once and from then on only
-//! counts: no time daemon slews that clock and nobody can step it, so what
-//! happens to the machine's wall clock afterwards changes nothing
-//! (`CLOCK_MONOTONIC` has been seen 8 % fast while a daemon corrected 300 ms).
-//! [`Clock::now`] answers earliest, latest and how it knows ([`Reading`]), never
-//! one figure alone.
+//! A [`Clock`] ties UTC to `CLOCK_MONOTONIC_RAW` and from there on only counts: no
+//! time daemon slews that clock and nobody can step it, so what happens to the
+//! machine's wall clock meanwhile changes nothing (`CLOCK_MONOTONIC` has been seen
+//! 8 % fast while a daemon corrected 300 ms). [`Clock::now`] answers earliest, latest
+//! and how it knows ([`Reading`]), never one figure alone.
+//!
+//! [`start`] gives a clock that is measured against time servers again and again on a
+//! thread of its own, and its [`Timekeeper`], who is told the instant and the firing;
+//! [`measure`] measures once. [`ntp`] asks the servers, `discipline` makes of their
+//! answers what can be known, [`Knowledge`] tells it, and [`Clock::fit`] says
+//! whether that is good enough to start by.
 //!
 //! [`wait_until`] blocks the thread it is called on until an instant.
 //!
@@ -15,12 +20,17 @@
 mod anchor;
 mod cancel;
 mod clock;
+mod discipline;
+mod http_date;
 mod moment;
+mod panel;
 mod reading;
 mod span;
 mod timebase;
+mod timekeeper;
 mod wall;
 
+pub mod kernel;
 pub mod ntp;
 pub mod wait;
 
@@ -29,7 +39,13 @@ pub mod simulation;
 
 pub use cancel::Cancel;
 pub use clock::Clock;
+pub use discipline::{
+    Closing, Figures, Firing, Knowledge, Obstacle, SourceKind, SourceKnowledge, Terms, Unfit,
+    Verdict, fit,
+};
+pub use http_date::date_witness;
 pub use moment::{Moment, Raw};
 pub use reading::{ErrorBound, Reading, Status};
 pub use timebase::{MachineTimebase, Timebase};
+pub use timekeeper::{Timekeeper, measure, start};
 pub use wait::{Disturbance, Outcome, wait_until};

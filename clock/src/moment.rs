@@ -48,6 +48,15 @@ impl Moment {
         Self { raw, suspended }
     }
 
+    /// The moment after a machine has run and slept for so long.
+    #[cfg(test)]
+    pub(crate) fn after(ran: Duration, asleep: Duration) -> Self {
+        Self {
+            raw: Raw(ran),
+            suspended: span::signed(asleep),
+        }
+    }
+
     /// How long after `earlier` this is, suspends included; negative if it is
     /// before.
     pub fn since(self, earlier: Self) -> TimeDelta {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::discipline::{Interval, SourceKind};
+
 /// How far a reading may be off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorBound {
@@ -18,8 +20,26 @@ pub enum ErrorBound {
 #[non_exhaustive]
 pub enum Status {
     /// From the machine's own clock, as it stood when it was read. Nobody has
-    /// measured how far that one is off.
+    /// measured how far that one is off, nor is anybody to.
     SystemClock,
+    /// Measured in the last round.
+    Synchronised {
+        /// By whom.
+        by: SourceKind,
+    },
+    /// Measured, but not in the last round: the bound grows.
+    FreeRunning {
+        /// By whom it was measured.
+        by: SourceKind,
+        /// When it was.
+        since: DateTime<Utc>,
+    },
+    /// Not measured yet, or not to be believed yet. The time is what the machine's
+    /// own clock says, for want of anything better, and nothing may start by it.
+    Unsynchronised,
+    /// What was measured last contradicts what was measured before. The reading
+    /// covers both, and nothing may start by it.
+    InDoubt,
 }
 
 /// The time: true UTC lies between [`earliest`](Self::earliest) and
@@ -28,8 +48,9 @@ pub enum Status {
 pub struct Reading {
     /// The earliest that it can be.
     pub earliest: DateTime<Utc>,
-    /// The latest that it can be. Under [`Status::SystemClock`] the same as
-    /// [`earliest`](Self::earliest): there is a best guess, and no bound.
+    /// The latest that it can be. Under [`Status::SystemClock`] and
+    /// [`Status::Unsynchronised`] the same as [`earliest`](Self::earliest): there
+    /// is a best guess, and no bound.
     pub latest: DateTime<Utc>,
     /// How this is known.
     pub status: Status,
@@ -38,13 +59,23 @@ pub struct Reading {
 impl Reading {
     /// The best single figure: halfway between earliest and latest.
     pub fn midpoint(&self) -> DateTime<Utc> {
-        self.earliest + (self.latest - self.earliest) / 2
+        self.interval().midpoint()
     }
 
     /// How far [`midpoint`](Self::midpoint) may be off.
     pub fn bound(&self) -> ErrorBound {
         match self.status {
-            Status::SystemClock => ErrorBound::Unmeasured,
+            Status::SystemClock | Status::Unsynchronised => ErrorBound::Unmeasured,
+            Status::Synchronised { .. } | Status::FreeRunning { .. } | Status::InDoubt => {
+                ErrorBound::Within(self.interval().bound())
+            }
+        }
+    }
+
+    fn interval(&self) -> Interval {
+        Interval {
+            earliest: self.earliest,
+            latest: self.latest,
         }
     }
 }
@@ -78,8 +109,32 @@ mod tests {
     }
 
     #[test]
-    fn the_system_clock_has_no_bound() {
+    fn a_clock_that_nobody_measured_has_no_bound() {
         let epoch = DateTime::UNIX_EPOCH;
-        assert_eq!(reading(epoch, epoch).bound(), ErrorBound::Unmeasured);
+        for status in [Status::SystemClock, Status::Unsynchronised] {
+            let reading = Reading {
+                status,
+                ..reading(epoch, epoch)
+            };
+            assert_eq!(reading.bound(), ErrorBound::Unmeasured);
+        }
+    }
+
+    #[test]
+    fn a_measured_clock_is_off_by_half_of_what_it_leaves_open() {
+        let epoch = DateTime::UNIX_EPOCH;
+        let by = SourceKind::Ntp;
+        for status in [
+            Status::Synchronised { by },
+            Status::FreeRunning { by, since: epoch },
+            Status::InDoubt,
+        ] {
+            let reading = Reading {
+                status,
+                ..reading(epoch, epoch + TimeDelta::nanoseconds(11))
+            };
+            let bound = ErrorBound::Within(Duration::from_nanos(6));
+            assert_eq!(reading.bound(), bound);
+        }
     }
 }

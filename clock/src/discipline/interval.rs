@@ -44,6 +44,18 @@ impl Interval {
         self.intersection(other).is_some()
     }
 
+    /// How far this lies wholly after `other`, or before it if negative. None if
+    /// they overlap.
+    pub(crate) fn distance_from(self, other: Self) -> Option<TimeDelta> {
+        if self.earliest > other.latest {
+            Some(self.earliest - other.latest)
+        } else if self.latest < other.earliest {
+            Some(self.latest - other.earliest)
+        } else {
+            None
+        }
+    }
+
     /// Halfway, rounded down.
     pub(crate) fn midpoint(self) -> DateTime<Utc> {
         self.earliest + self.width() / 2
@@ -91,7 +103,11 @@ mod tests {
     fn touching_in_one_point_is_no_contradiction() {
         let (a, b) = (between(0, 10), between(10, 20));
         assert_eq!(a.intersection(b), Some(between(10, 10)));
-        assert_eq!(a.intersection(between(11, 20)), None);
+        assert_eq!(a.distance_from(b), None);
+        let c = between(11, 20);
+        assert_eq!(a.intersection(c), None);
+        assert_eq!(a.distance_from(c), Some(TimeDelta::nanoseconds(-1)));
+        assert_eq!(c.distance_from(a), Some(TimeDelta::nanoseconds(1)));
     }
 
     #[test]
@@ -114,7 +130,10 @@ mod tests {
             earliest: DateTime::<Utc>::MIN_UTC,
             latest: DateTime::<Utc>::MAX_UTC,
         };
-        assert_eq!(all.shifted(TimeDelta::MAX, Duration::MAX), Interval::around(DateTime::<Utc>::MAX_UTC, Duration::ZERO).hull(all));
+        assert_eq!(
+            all.shifted(TimeDelta::MAX, Duration::MAX),
+            Interval::around(DateTime::<Utc>::MAX_UTC, Duration::ZERO).hull(all)
+        );
         assert!(all.bound() > Duration::from_secs(1_000_000_000));
         assert_eq!(Interval::around(DateTime::UNIX_EPOCH, Duration::MAX), all);
     }

@@ -30,7 +30,7 @@ const LEAST: i64 = 15 * PPM;
 const APART: TimeDelta = TimeDelta::seconds(16);
 
 /// The range in which UTC's rate lies, against `CLOCK_MONOTONIC_RAW`, as a
-/// deviation from 1 in parts per billion. Both ends within ±500 ppm.
+/// deviation from 1 in parts per billion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rates {
     slowest: i64,
@@ -42,12 +42,6 @@ impl Rates {
     pub(crate) const ASSUMED: Self = Self {
         slowest: -WORST,
         fastest: WORST,
-    };
-
-    /// The clock that is taken at its word.
-    pub(crate) const EXACT: Self = Self {
-        slowest: 0,
-        fastest: 0,
     };
 
     /// What UTC gains at least, and at most, on a raw clock that runs for `ran`;
@@ -64,14 +58,6 @@ impl Rates {
             nanoseconds(a.min(b).div_euclid(BILLION)),
             nanoseconds(-(-a.max(b)).div_euclid(BILLION)),
         )
-    }
-
-    /// The half of the range's width, as a part of one.
-    #[cfg(test)]
-    pub(crate) fn half_width(self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "within ±500,000")]
-        let width = (self.fastest - self.slowest) as f64;
-        width / 2e9
     }
 
     fn width(self) -> i64 {
@@ -92,6 +78,7 @@ pub(crate) fn proven(fixes: &[Fix]) -> Rates {
         .filter_map(|(first, second)| mean(first, second))
         .filter_map(allowing_for_wander)
         .min_by_key(|rates| rates.width())
+        .filter(|rates| rates.width() < Rates::ASSUMED.width())
         .unwrap_or(Rates::ASSUMED)
 }
 
@@ -112,18 +99,19 @@ fn mean(first: &Fix, second: &Fix) -> Option<(i128, i128)> {
     ))
 }
 
-/// The range in which the rate still lies. None if nothing within
-/// [`Rates::ASSUMED`] would fit.
+/// The range in which the rate still lies. None if it is beyond what any clock is
+/// assumed to have, which proves that something else is wrong.
 fn allowing_for_wander((slowest, fastest): (i128, i128)) -> Option<Rates> {
-    let middle = (slowest + fastest) / 2;
-    let slowest = (slowest - i128::from(WANDER)).min(middle - i128::from(LEAST));
-    let fastest = (fastest + i128::from(WANDER)).max(middle + i128::from(LEAST));
     let within = |rate: i128| i64::try_from(rate.clamp((-WORST).into(), WORST.into())).ok();
-    let rates = Rates {
-        slowest: within(slowest)?,
-        fastest: within(fastest)?,
-    };
-    (rates.slowest < rates.fastest).then_some(rates)
+    if slowest > WORST.into() || fastest < (-WORST).into() {
+        return None;
+    }
+    let (slowest, fastest) = (within(slowest)?, within(fastest)?);
+    let middle = i64::midpoint(slowest, fastest);
+    Some(Rates {
+        slowest: (slowest - WANDER).min(middle - LEAST),
+        fastest: (fastest + WANDER).max(middle + LEAST),
+    })
 }
 
 /// What a suspend leaves uncertain, besides the length that the kernel counts.
@@ -146,4 +134,166 @@ pub(crate) fn suspend_error(asleep: Duration) -> Duration {
 /// The length of a suspend, whichever of two moments came first.
 pub(crate) fn asleep_between(a: crate::Moment, b: crate::Moment) -> Duration {
     span::positive(a.suspended_since(b).abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::{Moment, discipline::Interval, ntp::Leap};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// What is known after the machine has run for `ran_s`, where UTC gained so much.
+    fn fix(ran_s: u64, gained: TimeDelta, bound: Duration) -> Fix {
+        let ran = Duration::from_secs(ran_s);
+        Fix {
+            at: Moment::after(ran, Duration::ZERO),
+            interval: Interval::around(DateTime::UNIX_EPOCH + ran + gained, bound),
+            leap: Leap::None,
+        }
+    }
+
+    fn ppm(slowest: i64, fastest: i64) -> Rates {
+        Rates {
+            slowest: slowest * PPM,
+            fastest: fastest * PPM,
+        }
+    }
+
+    const NOTHING: TimeDelta = TimeDelta::zero();
+
+    #[test]
+    fn at_500_ppm_a_minute_leaves_30_ms_open_either_way() {
+        let minute = TimeDelta::seconds(60);
+        let most = TimeDelta::milliseconds(30);
+        assert_eq!(Rates::ASSUMED.gains(minute), (-most, most));
+        assert_eq!(Rates::ASSUMED.gains(-minute), (-most, most));
+        assert_eq!(ppm(100, 200).gains(-minute), (most * -2 / 5, most / -5));
+    }
+
+    #[test]
+    fn gains_are_rounded_so_that_the_truth_lies_between() {
+        let tick = TimeDelta::nanoseconds(1);
+        for ran in [tick, -tick] {
+            assert_eq!(Rates::ASSUMED.gains(ran), (-tick, tick));
+            assert_eq!(Rates::ASSUMED.gains(ran * 2_000), (-tick, tick));
+            assert_eq!(Rates::ASSUMED.gains(ran * 2_001), (-tick * 2, tick * 2));
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_range_do_not_overflow() {
+        for ran in [
+            TimeDelta::MAX,
+            TimeDelta::MIN,
+            TimeDelta::nanoseconds(i64::MAX),
+        ] {
+            let (least, most) = Rates::ASSUMED.gains(ran);
+            assert!(least < most);
+        }
+    }
+
+    #[test]
+    fn one_round_proves_nothing() {
+        assert_eq!(proven(&[]), Rates::ASSUMED);
+        assert_eq!(proven(&[fix(0, NOTHING, MS)]), Rates::ASSUMED);
+    }
+
+    #[test]
+    fn two_rounds_prove_what_their_bounds_leave_open_and_10_ppm_are_added() {
+        // 2 ms in 100 s are 20 ppm.
+        let fixes = [fix(0, NOTHING, MS), fix(100, NOTHING, MS)];
+        assert_eq!(proven(&fixes), ppm(-30, 30));
+        let fixes = [
+            fix(0, NOTHING, MS),
+            fix(100, TimeDelta::milliseconds(-30), MS),
+        ];
+        assert_eq!(proven(&fixes), ppm(-330, -270));
+    }
+
+    #[test]
+    fn no_proof_is_better_than_15_ppm_either_way() {
+        let fixes = [
+            fix(0, NOTHING, MS / 100),
+            fix(100, TimeDelta::milliseconds(10), MS / 100),
+        ];
+        assert_eq!(proven(&fixes), ppm(85, 115));
+    }
+
+    #[test]
+    fn rounds_less_than_16_s_apart_prove_nothing() {
+        let apart = |ran_s| proven(&[fix(0, NOTHING, MS / 100), fix(ran_s, NOTHING, MS / 100)]);
+        assert_eq!(apart(15), Rates::ASSUMED);
+        assert_eq!(apart(16), ppm(-15, 15));
+    }
+
+    #[test]
+    fn the_narrowest_proof_of_all_pairs_counts() {
+        let fixes = [
+            fix(0, NOTHING, 10 * MS),
+            fix(100, NOTHING, MS),
+            fix(200, NOTHING, MS),
+            fix(300, NOTHING, 10 * MS),
+        ];
+        assert_eq!(proven(&fixes), ppm(-30, 30));
+    }
+
+    #[test]
+    fn what_is_wider_than_the_assumption_leaves_that() {
+        let fixes = [fix(0, NOTHING, 10 * MS), fix(16, NOTHING, 10 * MS)];
+        assert_eq!(proven(&fixes), Rates::ASSUMED);
+    }
+
+    #[test]
+    fn a_rate_that_no_clock_has_is_no_proof() {
+        let fixes = [
+            fix(0, NOTHING, MS),
+            fix(100, TimeDelta::milliseconds(80), MS),
+        ];
+        assert_eq!(proven(&fixes), Rates::ASSUMED);
+        // Near the edge of what a clock has the room around it is kept.
+        let fixes = [
+            fix(0, NOTHING, MS / 100),
+            fix(100, TimeDelta::milliseconds(50), MS / 100),
+        ];
+        let rates = proven(&fixes);
+        assert!(
+            rates.fastest > WORST && rates.width() == 30 * PPM,
+            "{rates:?}"
+        );
+    }
+
+    #[test]
+    fn a_suspend_in_between_proves_nothing() {
+        let woken = Fix {
+            at: Moment::after(Duration::from_secs(100), Duration::from_secs(5)),
+            ..fix(105, NOTHING, MS)
+        };
+        assert_eq!(proven(&[fix(0, NOTHING, MS), woken]), Rates::ASSUMED);
+    }
+
+    #[test]
+    fn a_leap_second_in_between_proves_nothing() {
+        let announced = Fix {
+            leap: Leap::Insert,
+            ..fix(86_400 - 50, NOTHING, MS)
+        };
+        let later = fix(86_400 + 50, NOTHING, MS);
+        assert_eq!(proven(&[announced, later]), Rates::ASSUMED);
+        let unannounced = Fix {
+            leap: Leap::None,
+            ..announced
+        };
+        assert_eq!(proven(&[unannounced, later]), ppm(-30, 30));
+    }
+
+    #[test]
+    fn a_suspend_leaves_three_seconds_open_and_what_a_bad_crystal_adds() {
+        assert_eq!(suspend_error(Duration::ZERO), Duration::ZERO);
+        assert_eq!(suspend_error(MS), 3_000 * MS + MS / 2_000);
+        let day = Duration::from_secs(86_400);
+        assert_eq!(suspend_error(day), 3_000 * MS + 43_200 * MS);
+    }
 }

@@ -62,10 +62,7 @@ impl Timestamp {
     /// The timestamp of `utc`, whatever its era, within a nanosecond.
     pub fn from_utc(utc: DateTime<Utc>) -> Self {
         // Two's complement is the arithmetic of eras.
-        let seconds = utc
-            .timestamp()
-            .cast_unsigned()
-            .wrapping_add(NTP_TO_UNIX_S);
+        let seconds = utc.timestamp().cast_unsigned().wrapping_add(NTP_TO_UNIX_S);
         // chrono counts a leap second as nanoseconds beyond the last second.
         let ns = u64::from(utc.timestamp_subsec_nanos());
         let fraction = ((ns << 32) + NS_PER_S / 2) / NS_PER_S;

@@ -96,34 +96,27 @@ impl Packet {
     }
 
     fn from_header(header: &[u8; HEADER_BYTES]) -> Self {
-        let [flags, stratum, poll, precision, rest @ ..] = *header;
-        let (rest, []) = rest.as_chunks() else {
-            unreachable!("the other 44 bytes are 11 times 4");
-        };
-        let word = |index: usize| u32::from_be_bytes(rest[index]);
-        let long = |index: usize| {
-            let bits = u64::from(word(index)) << 32 | u64::from(word(index + 1));
-            Timestamp::from_bits(bits)
-        };
+        let short = |at| Short::from_bits(u32::from_be_bytes(field(header, at)));
+        let timestamp = |at| Timestamp::from_bits(u64::from_be_bytes(field(header, at)));
         Self {
-            leap: match flags >> 6 {
+            leap: match header[0] >> 6 {
                 0 => Some(Leap::None),
                 1 => Some(Leap::Insert),
                 2 => Some(Leap::Delete),
                 _ => None,
             },
-            version: flags >> 3 & 7,
-            mode: flags & 7,
-            stratum,
-            poll: poll.cast_signed(),
-            precision: precision.cast_signed(),
-            root_delay: Short::from_bits(word(0)),
-            root_dispersion: Short::from_bits(word(1)),
-            reference_id: rest[2],
-            reference: long(3),
-            origin: long(5),
-            receive: long(7),
-            transmit: long(9),
+            version: header[0] >> 3 & 7,
+            mode: header[0] & 7,
+            stratum: header[1],
+            poll: header[2].cast_signed(),
+            precision: header[3].cast_signed(),
+            root_delay: short(4),
+            root_dispersion: short(8),
+            reference_id: field(header, 12),
+            reference: timestamp(16),
+            origin: timestamp(24),
+            receive: timestamp(32),
+            transmit: timestamp(40),
         }
     }
 
@@ -149,6 +142,11 @@ impl Packet {
         }
         header
     }
+}
+
+/// The `N` bytes from `at` on, which lie within the header.
+fn field<const N: usize>(header: &[u8; HEADER_BYTES], at: usize) -> [u8; N] {
+    std::array::from_fn(|index| header[at + index])
 }
 
 #[cfg(test)]

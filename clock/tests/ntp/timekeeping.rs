@@ -1,0 +1,182 @@
+//! From a setting to a clock that knows the time, over real sockets.
+
+use std::{net::SocketAddr, sync::mpsc, time::Duration};
+
+use chrono::TimeDelta;
+use clock::{
+    Clock, Closing, ErrorBound, Knowledge, MachineTimebase, SourceKind, Status, Terms, Verdict,
+    ntp::NtpSetting,
+};
+
+use crate::support::{
+    chronyd::{self, Chronyd},
+    fake_server::{FakeServer, honest},
+    network::alone_with,
+    wall,
+};
+
+const MS: Duration = Duration::from_millis(1);
+
+const TERMS: Terms = Terms {
+    budget: Duration::from_millis(50),
+    require_ntp: true,
+};
+
+fn setting(addresses: &[SocketAddr]) -> NtpSetting {
+    let servers: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    servers.join(",").parse().unwrap()
+}
+
+fn measure(addresses: &[SocketAddr]) -> Clock {
+    clock::measure(MachineTimebase, &setting(addresses), TERMS.budget)
+}
+
+/// How far a clock is from the machine's.
+fn ahead_of_the_machine(clock: &Clock) -> TimeDelta {
+    clock.now().midpoint() - wall()
+}
+
+/// A server that is off and does not know.
+fn off_by(off: TimeDelta) -> FakeServer {
+    FakeServer::start(move |question, _, now| vec![honest(question, now + off).into()])
+}
+
+fn verdict(knowledge: &Knowledge, address: SocketAddr) -> Verdict {
+    let mut sources = knowledge.sources.iter();
+    let source = sources.find(|source| source.name == address.to_string());
+    source.unwrap().verdict
+}
+
+#[test]
+fn a_start_by_a_real_server_is_timed_to_a_millisecond() {
+    let Some(program) = chronyd::program() else {
+        return;
+    };
+    let server = Chronyd::of_the_machine(&program);
+    let (change, changes) = mpsc::channel();
+    let changed = move || {
+        // The test may be over.
+        let _ = change.send(());
+    };
+    let setting = setting(&[server.address()]);
+    let (clock, keeper) = clock::start(MachineTimebase, &setting, TERMS.budget, changed).unwrap();
+    let wait_until = |done: &dyn Fn() -> bool| {
+        while !done() {
+            changes.recv_timeout(Duration::from_secs(60)).unwrap();
+        }
+    };
+    let by = SourceKind::Ntp;
+    wait_until(&|| clock.now().status == Status::Synchronised { by });
+    assert_eq!(
+        clock.knowledge().to_string(),
+        format!("NTP {} (single)", server.address())
+    );
+    assert_eq!(clock.fit(TERMS), Ok(()));
+    assert!(ahead_of_the_machine(&clock).abs() < TimeDelta::milliseconds(20));
+
+    keeper.fired(clock.moment());
+    let closing = || clock.knowledge().firing.map(|firing| firing.closing);
+    wait_until(&|| closing().is_some_and(|closing| closing != Closing::Awaited));
+    assert_eq!(closing(), Some(Closing::Confirmed));
+    assert!(clock.knowledge().firing.unwrap().bound < 3 * MS);
+}
+
+#[test]
+fn one_server_of_three_that_is_off_is_outvoted() {
+    let servers = [0, 5, 0].map(|off| off_by(TimeDelta::seconds(off)));
+    let clock = measure(&servers.each_ref().map(FakeServer::address));
+    let [first, liar, last] = servers
+        .each_ref()
+        .map(|server| verdict(&clock.knowledge(), server.address()));
+    assert_eq!((first, last), (Verdict::Used, Verdict::Used));
+    let Verdict::Falseticker { by } = liar else {
+        panic!("{:?}", clock.knowledge());
+    };
+    assert!((by - TimeDelta::seconds(5)).abs() < TimeDelta::seconds(1));
+    assert!(ahead_of_the_machine(&clock).abs() < TimeDelta::seconds(1));
+    assert_eq!(clock.fit(TERMS), Ok(()));
+}
+
+#[test]
+fn two_servers_that_differ_are_no_time() {
+    let servers = [off_by(TimeDelta::zero()), off_by(TimeDelta::seconds(5))];
+    let clock = measure(&servers.each_ref().map(FakeServer::address));
+    assert_eq!(clock.now().bound(), ErrorBound::Unmeasured);
+    let unfit = clock.fit(TERMS).unwrap_err().to_string();
+    assert!(
+        unfit.starts_with("clock unsynchronised: no majority of the time sources agrees"),
+        "{unfit}"
+    );
+}
+
+#[test]
+fn a_server_that_is_hours_off_is_believed_once_it_has_said_so_three_times() {
+    let server = off_by(TimeDelta::hours(-3));
+    let clock = measure(&[server.address()]);
+    assert_eq!(server.asked(), 3 * 4);
+    assert_eq!(clock.fit(TERMS), Ok(()));
+    let off = ahead_of_the_machine(&clock) + TimeDelta::hours(3);
+    assert!(off.abs() < TimeDelta::seconds(1), "{off}");
+}
+
+#[test]
+fn where_nobody_answers_the_clock_is_unfit_and_says_who_did_not() {
+    // Nothing has listened on port 1 for decades.
+    let address = SocketAddr::from(([127, 0, 0, 1], 1));
+    let clock = measure(&[address]);
+    assert_eq!(
+        clock.fit(TERMS).unwrap_err().to_string(),
+        format!(
+            "clock unsynchronised: no time source answers; \
+             NTP {address}: refused: nothing listens on this UDP port there"
+        )
+    );
+}
+
+/// Asks whoever there is to be found, in a network in which there is nothing else.
+fn measure_auto() -> Clock {
+    clock::measure(MachineTimebase, &NtpSetting::Auto, TERMS.budget)
+}
+
+#[test]
+fn in_a_cloud_its_server_is_the_only_source() {
+    alone_with(&["169.254.169.254"], || {
+        let address = SocketAddr::from(([169, 254, 169, 254], 123));
+        let answer = |question: &_, _, now| vec![honest(question, now).into()];
+        let _server = FakeServer::start_at(address, answer);
+        let clock = measure_auto();
+        assert_eq!(clock.fit(TERMS), Ok(()));
+        let knowledge = clock.knowledge();
+        assert_eq!(knowledge.to_string(), "NTP Google Cloud (single)");
+        assert_eq!(knowledge.sources.len(), 1);
+    });
+}
+
+#[test]
+fn without_a_cloud_the_kernel_is_asked_and_named_as_unverified_or_as_why_not() {
+    alone_with(&[], || {
+        let clock = measure_auto();
+        let knowledge = clock.knowledge();
+        let names: Vec<_> = knowledge
+            .sources
+            .iter()
+            .map(|source| &source.name)
+            .collect();
+        assert_eq!(names, ["AWS", "Google Cloud", "kernel"]);
+        let unfit = clock.fit(TERMS).unwrap_err().to_string();
+        for name in ["NTP AWS: ", "NTP Google Cloud: "] {
+            assert!(unfit.contains(name), "{unfit}");
+        }
+        // That depends on the machine.
+        match clock.now().status {
+            Status::Synchronised { by } => {
+                assert_eq!(by, SourceKind::Kernel);
+                assert_eq!(knowledge.to_string(), "kernel, unverified");
+            }
+            status => {
+                assert_eq!(status, Status::Unsynchronised);
+                assert!(unfit.contains("; kernel: the kernel"), "{unfit}");
+            }
+        }
+    });
+}
