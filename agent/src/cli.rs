@@ -5,6 +5,7 @@ use std::io::Write;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::clock_check::ClockCheck;
 use clap::{Parser, ValueEnum};
 use rendezvous::{LatePolicy, RunId, RunnerId, StageName, StoreLocation};
 use tracing_appender::non_blocking::WorkerGuard;
@@ -107,6 +108,7 @@ const EXAMPLE: &str = "\
 Example:
   tminus-agent --store dir:/tmp/rendezvous --run r1 --runner a -- k6 run script.js
 
+`tminus-agent clock` measures this machine's clock; see `tminus-agent clock --help`.
 TMINUS_LOG sets what is logged, such as `debug` (default: info).";
 
 /// Who runs setup().
@@ -150,7 +152,8 @@ fn duration(text: &str, range: std::ops::RangeInclusive<Duration>) -> Result<Dur
     Err(format!("it must be between {least} and {most}"))
 }
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
+/// A duration above zero and up to a day.
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     duration(text, Duration::from_millis(1)..=LONGEST)
 }
 
@@ -165,25 +168,45 @@ fn spin(text: &str) -> Result<Duration, String> {
     duration(text, Duration::ZERO..=LONGEST_SPIN)
 }
 
+/// What the program was called for.
+#[derive(Debug)]
+pub enum Called {
+    /// To run k6.
+    Run(Box<Cli>),
+    /// To measure the clock: `tminus-agent clock`.
+    Clock(ClockCheck),
+}
+
 /// Reads the command line and the environment, and sets logging up. The guard is to be kept until the end.
 ///
 /// # Errors
 /// The code to exit with at once: 0 after `--help` or `--version`, 64 after a usage
 /// error. What there is to say has been said.
-pub fn parse() -> Result<(Cli, WorkerGuard), u8> {
-    let cli = Cli::try_parse().map_err(|error| {
-        // Nothing can be done if even this cannot be written.
-        let _ = error.print();
-        if error.use_stderr() {
-            rendezvous::code::USAGE
-        } else {
-            0
-        }
-    })?;
-    let log = crate::log::set_up(cli.log_format).map_err(|error| {
+pub fn parse() -> Result<(Called, WorkerGuard), u8> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (called, format) = if words.get(1).is_some_and(|word| word == "clock") {
+        let check = ClockCheck::try_parse_from(&words[1..]).map_err(|error| tell(&error))?;
+        (Called::Clock(check), LogFormat::Text)
+    } else {
+        let cli = Cli::try_parse_from(&words).map_err(|error| tell(&error))?;
+        let format = cli.log_format;
+        (Called::Run(Box::new(cli)), format)
+    };
+    let log = crate::log::set_up(format).map_err(|error| {
         // The log is what could not be set up.
         let _ = writeln!(std::io::stderr(), "error: {error}");
         rendezvous::code::USAGE
     })?;
-    Ok((cli, log))
+    Ok((called, log))
+}
+
+/// Says what is wrong with the command line, or the help that was asked for.
+fn tell(error: &clap::Error) -> u8 {
+    // Nothing can be done if even this cannot be written.
+    let _ = error.print();
+    if error.use_stderr() {
+        rendezvous::code::USAGE
+    } else {
+        0
+    }
 }

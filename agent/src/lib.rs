@@ -5,6 +5,7 @@
 //! talks to k6's API, [`process`] owns k6's process, [`run`] ties them to the store.
 
 pub mod cli;
+pub mod clock_check;
 pub mod control;
 pub mod decide;
 pub mod log;

@@ -2,10 +2,14 @@
 
 use std::process::ExitCode;
 
+use agent::cli::{self, Called};
+use agent::{clock_check, run};
+
 fn main() -> ExitCode {
-    match agent::cli::parse() {
+    match cli::parse() {
         // The log is written to its end when `_log` is dropped.
-        Ok((cli, _log)) => ExitCode::from(agent::run::main(cli)),
+        Ok((Called::Run(cli), _log)) => ExitCode::from(run::main(*cli)),
+        Ok((Called::Clock(check), _log)) => ExitCode::from(clock_check::main(&check)),
         Err(code) => ExitCode::from(code),
     }
 }
