@@ -1,7 +1,8 @@
 //! The store in a directory, for runners and a scheduler on one machine.
 //!
 //! One file a document: `plan-<stage>.json`, `abort.json` and
-//! `reports/<stage>/<runner>.json`. A file is written under another name and
+//! `reports/<stage>/<runner>.json`. A runner that lives has a lock on
+//! `places/<stage>/<runner>.lock`. A file is written under another name and
 //! renamed, so that a reader sees the old document or the new one, whole; and
 //! it is read as something that anybody may have put there. Changes are noticed
 //! by looking every 100 ms. The directory itself is never made again: once
@@ -16,7 +17,9 @@ mod draft;
 mod error;
 mod file;
 mod layout;
+mod lock;
 mod plan_watch;
+mod presence;
 mod report_news;
 mod report_watch;
 mod work;
@@ -33,7 +36,7 @@ use crate::abort::Abort;
 use crate::names::{RunId, RunnerId, StageName};
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::store::{Board, ReportEvent, Revision, Slot, Store, StoreError, Write};
+use crate::store::{Board, Hold, ReportEvent, Revision, Slot, Store, StoreError, Write};
 
 use draft::Draft;
 use error::store_error;
@@ -125,6 +128,23 @@ impl Store for DirectoryStore {
             }
         })
         .await
+    }
+
+    async fn knows(&self, run: &RunId) -> Result<bool, StoreError> {
+        let (layout, run) = (self.layout.clone(), run.clone());
+        work::run(&self.layout, move || presence::knows(&layout, &run)).await?
+    }
+
+    async fn hold(&self, stage: &StageName, runner: &RunnerId) -> Result<Option<Hold>, StoreError> {
+        let folders = [self.layout.places(), self.layout.places_of(stage)];
+        let path = self.layout.place(stage, runner);
+        let lock = work::locked(&self.layout, move || {
+            folders
+                .iter()
+                .try_for_each(|folder| make_private(folder, false))?;
+            lock::exclusive(&path).map_err(|error| store_error("lock", &path, &error))
+        });
+        Ok(lock.await?.map(Hold::by))
     }
 
     async fn publish(&self, report: &Report) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@
 //! never a panic and never silently "no plan".
 
 pub mod abort;
+pub mod code;
 pub mod directory;
 pub mod document;
 pub mod location;
@@ -23,4 +24,4 @@ pub use location::StoreLocation;
 pub use names::{Incarnation, NameError, PlanId, RunId, RunnerId, StageName};
 pub use plan::{LatePolicy, Plan, PlanState, Terms};
 pub use report::{ClockReport, Phase, Report, StartReport};
-pub use store::{Board, ReportEvent, Revision, Slot, Store, StoreError, Write};
+pub use store::{Board, Hold, ReportEvent, Revision, Slot, Store, StoreError, Write};

@@ -1,5 +1,7 @@
 //! The plan: what the scheduler publishes for a stage.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -21,6 +23,42 @@ pub enum LatePolicy {
     Skip,
 }
 
+impl LatePolicy {
+    /// All of them, as they are listed to people.
+    const ALL: [Self; 3] = [Self::Refuse, Self::Join, Self::Skip];
+
+    /// The word for it: on a command line, in a plan and in a message.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Join => "join",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+impl fmt::Display for LatePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// No [`LatePolicy`] has this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("give refuse, join or skip")]
+pub struct UnknownPolicy;
+
+impl FromStr for LatePolicy {
+    type Err = UnknownPolicy;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPolicy> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|policy| policy.as_str() == text)
+            .ok_or(UnknownPolicy)
+    }
+}
+
 /// The terms of a start. What is absent is left to the runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Terms {
@@ -36,6 +74,10 @@ pub struct Terms {
 impl Terms {
     /// The most that either tolerance may be: beyond an hour it is a mistake of units.
     pub const LONGEST_TOLERANCE: Duration = Duration::from_secs(3600);
+
+    /// How late a start is still on time where nobody says so: what is kept within a
+    /// second can be lined up with the seconds of a monitoring system.
+    pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(1);
 }
 
 /// How far the scheduler has got.
@@ -69,8 +111,8 @@ pub struct Plan {
     pub id: PlanId,
     /// Gathering or set.
     pub state: PlanState,
-    /// How many runners are wanted in all, 1 to [`Plan::MOST_RUNNERS`]. Runners
-    /// space out their requests to the store by it.
+    /// How many runners are wanted in all, 1 to [`Plan::MOST_RUNNERS`]. Each scheduler
+    /// that goes on with the plan judges the start by it, and people are told it.
     pub runners_wanted: u32,
     /// The terms of the start.
     pub terms: Terms,
@@ -208,5 +250,20 @@ impl Plan {
                 max_clock_error: tolerance("max_clock_error_ns", form.max_clock_error_ns)?,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_policy_has_one_name_for_people_and_for_plans() {
+        for policy in LatePolicy::ALL {
+            assert_eq!(policy.to_string().parse(), Ok(policy));
+            let in_a_plan = serde_json::to_value(policy).ok();
+            assert_eq!(in_a_plan, Some(policy.as_str().into()));
+        }
+        assert_eq!("Refuse".parse::<LatePolicy>(), Err(UnknownPolicy));
     }
 }

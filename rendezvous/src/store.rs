@@ -1,5 +1,7 @@
 //! The store: where plan, abort and reports stand, and what both sides need of it.
 
+use std::fs::File;
+
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
@@ -59,6 +61,28 @@ pub enum ReportEvent {
     Unreadable(DocumentError),
 }
 
+/// A runner's place in a stage, taken by this process until this is dropped or the
+/// process ends, however it ends.
+#[derive(Debug)]
+pub struct Hold {
+    // Closing the file gives up the lock on it.
+    _lock: Option<File>,
+}
+
+impl Hold {
+    /// A place that nobody else can take anyway, as its runner's id is one process's
+    /// alone: the UID of a pod. It holds nothing.
+    #[must_use]
+    pub fn needless() -> Self {
+        Self { _lock: None }
+    }
+
+    /// A place that is taken as long as this file is locked.
+    pub(crate) fn by(lock: File) -> Self {
+        Self { _lock: Some(lock) }
+    }
+}
+
 /// What a store cannot do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -82,8 +106,11 @@ pub enum StoreError {
     },
 }
 
-/// The store. Every call returns within a bounded time, with an error if need
-/// be; nothing is retried inside unless said so.
+/// The store of one run. Every call returns within a bounded time, with an error if
+/// need be; nothing is retried inside unless said so.
+///
+/// What an earlier run left is told apart from the run's own and replaced. Two runs that
+/// are under way need a store each: a stage has one plan, and a store one abort.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Where it is, for people: a folder, or a namespace and object.
@@ -115,6 +142,25 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError`]; then it is not known to have been written.
     async fn write_abort(&self, abort: &Abort) -> Result<(), StoreError>;
+
+    /// Whether a plan, a report or an abort of this run stands there, of any stage; also
+    /// if a plan or an abort is there that cannot be read, and may be the run's.
+    ///
+    /// # Errors
+    /// [`StoreError`] if nothing could be read.
+    async fn knows(&self, run: &RunId) -> Result<bool, StoreError>;
+
+    /// Takes a runner's place in a stage for the lifetime of this process, before it
+    /// publishes anything: two processes under one id would overwrite each other's
+    /// reports. `None`: another live process has it. One that is just dying is waited
+    /// for, for 2 s.
+    ///
+    /// A store in which a runner's id belongs to one process anyway (on Kubernetes it is
+    /// the pod's UID) gives [`Hold::needless`].
+    ///
+    /// # Errors
+    /// [`StoreError`]; then it is not known whether another process has the place.
+    async fn hold(&self, stage: &StageName, runner: &RunnerId) -> Result<Option<Hold>, StoreError>;
 
     /// Publishes a runner's report, in place of its earlier one for the stage.
     ///

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use rendezvous::code;
+
 /// What the scheduler exits with. Its own codes stay clear of k6's (0–2, 97–110,
 /// 255) and of the shell's (126–165).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +33,12 @@ impl Code {
     pub fn number(self) -> u8 {
         match self {
             Self::Well => 0,
-            Self::Usage => 64,
-            Self::NoAccess => 69,
-            Self::NoTime => 71,
-            Self::NoQuorum => 75,
-            Self::Aborted => 76,
-            Self::NotWell => 78,
+            Self::Usage => code::USAGE,
+            Self::NoAccess => code::NO_ACCESS,
+            Self::NoTime => code::NO_TIME,
+            Self::NoQuorum => code::GAVE_UP,
+            Self::Aborted => code::ABORTED,
+            Self::NotWell => code::NOT_WELL,
             Self::Runner(code) => code,
         }
     }
@@ -48,8 +50,8 @@ impl Code {
     pub fn of_runner(code: u8) -> Self {
         match code {
             0 => Self::Well,
-            76 => Self::Aborted,
-            64..=78 => Self::NotWell,
+            code::ABORTED => Self::Aborted,
+            code::USAGE..=code::NOT_WELL => Self::NotWell,
             k6 => Self::Runner(k6),
         }
     }
@@ -76,9 +78,9 @@ impl Code {
     fn rank(self) -> u8 {
         match self.number() {
             0 => 0,
-            64..=75 | 77..=78 => 1,
+            code::ABORTED => 4,
+            code::USAGE..=code::NOT_WELL => 1,
             99 => 2,
-            76 => 4,
             killed if SIGNALLED.contains(&killed) => 5,
             _ => 3,
         }

@@ -12,7 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::show::console::Console;
 
 /// What is logged, in the syntax of tracing's `EnvFilter`.
-const VARIABLE: &str = "TMINUS_LOG";
+pub const VARIABLE: &str = "TMINUS_LOG";
 
 /// Ours for people; of the libraries only what may matter to them.
 const DEFAULT: &str = "warn,scheduler=info";

@@ -255,6 +255,14 @@ impl Store {
         arguments
     }
 
+    /// A plan of a run, as its scheduler leaves it while it gathers.
+    fn write_plan(&self, run: &str) {
+        let plan = format!(
+            r#"{{"version":1,"run":"{run}","stage":"main","plan":"p1","state":"gathering","seconds_left":60,"runners_wanted":1}}"#
+        );
+        fs::write(self.path("plan-main.json"), plan).unwrap();
+    }
+
     fn output(&self, command: &str, more: &[&str]) -> (i32, String, String) {
         output(&self.arguments(command, more))
     }
@@ -295,6 +303,62 @@ fn a_reader_that_went_away_changes_nothing() {
 }
 
 #[test]
+fn a_run_of_which_nothing_stands_there_is_not_aborted() {
+    let store = Store::new();
+    store.write_plan("yesterday");
+    let (code, _, _) = output(&["abort", "--store", &store.location, "--run", "yesterday"]);
+    assert_eq!(code, 0);
+    let before = fs::read_to_string(store.path("abort.json")).unwrap();
+    let (code, _, told) = store.output("abort", &[]);
+    assert_eq!(code, 69);
+    assert!(told.contains("no plan or report of run r1"), "{told}");
+    assert!(told.contains("nothing was aborted"), "{told}");
+    assert_eq!(
+        fs::read_to_string(store.path("abort.json")).unwrap(),
+        before
+    );
+}
+
+#[test]
+fn waiting_may_be_asked_for_by_the_environment_as_pipelines_write_it() {
+    let store = Store::new();
+    for (wait, expected) in [
+        ("1", 75),
+        ("true", 75),
+        ("0", 75),
+        ("false", 75),
+        ("perhaps", 64),
+    ] {
+        let run = format!("r-{wait}");
+        let arguments = [
+            "start",
+            "--store",
+            &store.location,
+            "--run",
+            &run,
+            "--runners",
+            "1",
+        ];
+        let told = scheduler(&arguments)
+            .args(["--max-wait", "1s"])
+            .env("TMINUS_WAIT", wait)
+            .output()
+            .unwrap();
+        assert_eq!(told.status.code(), Some(expected), "{wait}");
+    }
+}
+
+#[test]
+fn the_log_that_is_asked_of_the_scheduler_is_not_asked_of_the_agents() {
+    let local = Local::new("echo \"log: ${TMINUS_LOG-as it pleases}\"; exit 1");
+    let mut command = local.command(&["script.js"], &[]);
+    let (code, _) = ended(command.env("TMINUS_LOG", "scheduler=warn").spawn().unwrap());
+    assert_eq!(code, Some(1));
+    let log = fs::read_to_string(local.path("runner-1/k6.log")).unwrap();
+    assert_eq!(log, "log: as it pleases\n");
+}
+
+#[test]
 fn an_aborted_run_is_shown_as_such_and_not_started() {
     let store = Store::new();
     let (code, shown, _) = store.output("status", &[]);
@@ -303,6 +367,7 @@ fn an_aborted_run_is_shown_as_such_and_not_started() {
         shown.contains("no plan\nnot aborted\nno runner has reported\n"),
         "{shown}"
     );
+    store.write_plan("r1");
     let (code, _, told) = store.output("abort", &["--why", "a bad day"]);
     assert_eq!(code, 0);
     assert!(told.contains("run r1 is aborted"), "{told}");

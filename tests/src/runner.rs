@@ -1,6 +1,7 @@
 //! One agent with its k6, in a stage that the test schedules.
 
 use std::{
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
     net::SocketAddr,
     path::Path,
@@ -8,6 +9,7 @@ use std::{
 };
 
 use nix::sys::signal::{Signal, kill};
+use procfs::net::TcpState;
 use rendezvous::{Phase, Report, RunnerId};
 
 use crate::{
@@ -197,6 +199,23 @@ impl Runner<'_> {
     /// The address that its k6 was given for its API.
     pub fn api(&self) -> SocketAddr {
         address_in(&self.k6().command_line).expect("k6 was given an address")
+    }
+
+    /// The connections that k6's API has now, by the ports of their other ends.
+    pub fn connections(&self) -> BTreeSet<u16> {
+        let api = self.api();
+        let all = procfs::net::tcp().unwrap().into_iter();
+        all.filter(|it| it.state == TcpState::Established && it.remote_address == api)
+            .map(|it| it.local_address.port())
+            .collect()
+    }
+
+    /// Waits until an armed agent has opened the connection that the resume is to go over, beside the one that it
+    /// has had since k6 came up; gives both.
+    pub fn wait_until_connected(&self) -> BTreeSet<u16> {
+        wait::until("the agent's connections to k6", SOON, || {
+            Some(self.connections()).filter(|ports| ports.len() >= 2)
+        })
     }
 
     /// Waits for its end, and checks that it left nothing behind and that its last report says the code that it

@@ -324,26 +324,30 @@ fn a_k6_that_will_not_end_is_ended(#[case] behaviour: Behaviour) {
 fn a_k6_that_is_stopped_across_the_instant_is_killed_and_never_makes_load() {
     let (stage, target) = (Stage::new(), Target::start());
     let versions = [K6::V1, K6::V2].into_iter().filter_map(K6::program);
-    // Both in one stage: one wait is enough.
-    let runners: Vec<Runner> = ["first", "second"]
-        .iter()
-        .zip(versions)
-        .map(|(name, k6)| {
-            Launch::new(&stage, name)
+    // All in one stage: one wait is enough.
+    let runners: Vec<(Runner, bool)> = versions
+        .flat_map(|k6| [(k6.clone(), false), (k6, true)])
+        .zip(["a", "b", "c", "d"])
+        .map(|((k6, connected), name)| {
+            let runner = Launch::new(&stage, name)
                 .env("TARGET", target.url())
-                .start(k6_run(&k6, &[], "constant-vus"))
+                .start(k6_run(&k6, &[], "constant-vus"));
+            (runner, connected)
         })
         .collect();
-    for runner in &runners {
+    for (runner, _) in &runners {
         runner.wait_for_phase(Phase::Ready, SOON);
     }
-    let stopped: Vec<_> = runners.iter().map(|runner| runner.k6().id).collect();
-    let instant = stage.set_in(Duration::from_millis(2500));
-    for (runner, k6) in runners.iter().zip(&stopped) {
+    let stopped: Vec<_> = runners.iter().map(|(runner, _)| runner.k6().id).collect();
+    let instant = stage.set_in(Duration::from_secs(4));
+    for ((runner, connected), k6) in runners.iter().zip(&stopped) {
         runner.wait_for_phase(Phase::Armed, SOON);
+        if *connected {
+            runner.wait_until_connected();
+        }
         kill(*k6, Signal::SIGSTOP).unwrap();
     }
-    for runner in &runners {
+    for (runner, _) in &runners {
         let ended = runner.ended(SOON);
         ended
             .assert(Phase::Failed, 73)

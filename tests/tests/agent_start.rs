@@ -2,14 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    collections::BTreeSet,
     ffi::OsString,
-    net::{SocketAddr, TcpStream},
+    net::TcpStream,
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use procfs::net::TcpState;
 use rendezvous::Phase;
 use rstest::rstest;
 use support::{
@@ -230,7 +228,6 @@ fn a_connection_to_k6_serves_though_it_was_opened_twenty_seconds_before() {
                 .start(k6_run(&k6, &[], "constant-vus"))
         })
         .collect();
-    let apis: Vec<_> = runners.iter().map(Runner::api).collect();
     for runner in &runners {
         runner.wait_for_phase(Phase::Ready, SOON);
     }
@@ -238,32 +235,18 @@ fn a_connection_to_k6_serves_though_it_was_opened_twenty_seconds_before() {
     for runner in &runners {
         runner.wait_for_phase(Phase::Armed, SOON);
     }
-    let opened = wait::until("the connections to k6", SOON, || {
-        let open: Vec<_> = apis.iter().map(|api| connections_to(*api)).collect();
-        open.iter().all(|ports| !ports.is_empty()).then_some(open)
-    });
+    let opened: Vec<_> = runners.iter().map(Runner::wait_until_connected).collect();
     let last_second = instant - TimeDelta::seconds(1);
     wait::until("the last second", SOON, || {
         (Moment::now().utc > last_second).then_some(())
     });
-    for (api, opened) in apis.iter().zip(opened) {
-        let left: Vec<_> = connections_to(*api)
-            .intersection(&opened)
-            .copied()
-            .collect();
-        assert!(!left.is_empty(), "k6 has closed the connection");
+    for (runner, opened) in runners.iter().zip(opened) {
+        let left = runner.connections();
+        assert!(left.is_superset(&opened), "k6 has closed a connection");
     }
 
     for (number, runner) in (1..).zip(&runners) {
         runner.ended(SOON).assert(Phase::Finished, 0);
         assert_on_time(&target, &format!("runner-{number}"), instant);
     }
-}
-
-/// The local ports of the connections that this machine has to an address.
-fn connections_to(address: SocketAddr) -> BTreeSet<u16> {
-    let all = procfs::net::tcp().unwrap().into_iter();
-    all.filter(|it| it.state == TcpState::Established && it.remote_address == address)
-        .map(|it| it.local_address.port())
-        .collect()
 }

@@ -14,6 +14,7 @@ use support::{
     runner::SOON,
     scheduler::{Ended, Local, Run, SOONEST, ended},
     scratch::Scratch,
+    stage::Stage,
 };
 
 /// Runs the scheduler with these words, in an empty directory, in which it must make nothing.
@@ -64,7 +65,6 @@ fn a_bad_value_is_a_usage_error_that_names_its_option(
         "--at=9999-01-01T00:00:00Z",
         "--late=never",
         "--late-tolerance=2h",
-        "--late-tolerance=1us",
         "--late-tolerance=-1s",
         "--output=xml",
         "--first-requests=https://127.0.0.1/",
@@ -227,6 +227,7 @@ fn every_option_of_the_others_can_be_given_by_a_variable() {
             });
         ended(&program.start())
     };
+    run.stage.gather(SOON);
     by_variables(
         "abort",
         [("TMINUS_WHY", "a reason of mine"), ("UNUSED", "")],
@@ -301,6 +302,15 @@ fn a_store_that_is_not_there_is_named_and_not_made(#[values("status", "abort")] 
     run_in_vain(&[command, "--store", "dir:no/such/store", "--run", "r"])
         .assert(69)
         .assert_told("dir:no/such/store");
+}
+
+#[test]
+fn a_run_that_nobody_knows_is_not_aborted() {
+    let (run, other) = (Run::new(), Stage::new());
+    run.stage.write(&other.plan_for(Moment::now().utc));
+    let ended = ended(&run.command("abort").start());
+    ended.assert(69).assert_told(run.stage.run().as_str());
+    assert!(!run.stage.directory().join("abort.json").exists());
 }
 
 #[rstest]

@@ -58,7 +58,7 @@ fn a_scheduler_killed_while_it_gathers_goes_on_with_its_plan_when_run_again() {
 #[test]
 fn the_instant_does_not_move_when_its_scheduler_is_killed_and_run_again() {
     let run = Run::new();
-    let runners = ["a", "b"].map(|name| run.runner(name, "3s"));
+    let runners = ["a", "b"].map(|name| run.runner(name, "8s"));
     let first = run.start(2, ["--lead", "4s"]);
     for runner in &runners {
         runner.wait_for_phase(Phase::Armed, SOON);
@@ -88,6 +88,18 @@ fn the_instant_does_not_move_when_its_scheduler_is_killed_and_run_again() {
         runner.ended(SOON).assert(Phase::Finished, 0);
         assert_eq!(instant_of(runner), instant);
     }
+}
+
+#[test]
+fn a_start_that_was_over_is_shown_again_and_is_none() {
+    let run = Run::new();
+    let _a = run.runner("a", "1s");
+    let first = ended(&run.start(1, SOONEST)).assert(0).result();
+    let again = ended(&run.start(1, SOONEST)).assert(78).result();
+    assert_eq!(again.start_at(), first.start_at());
+    again.assert_exit_codes(&[("a", 0)]);
+    let faults = again.0["faults"].to_string();
+    assert!(faults.contains("a new run needs a new --run"), "{faults}");
 }
 
 #[test]

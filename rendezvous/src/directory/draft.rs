@@ -6,13 +6,13 @@
 //! writer makes and locks a new file. A lock ends with its process: a writer that
 //! is killed leaves at most the draft itself, which the next one overwrites.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Error, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::store_error;
 use super::layout::draft_of;
+use super::lock;
 use crate::store::StoreError;
 
 /// The sole right to write a document. Given up without having published, it
@@ -30,7 +30,7 @@ impl Draft {
     /// somebody else has it. Does not wait.
     pub fn claim(target: &Path) -> Result<Option<Self>, StoreError> {
         let path = draft_of(target);
-        match lock(&path) {
+        match lock::exclusive(&path) {
             Ok(file) => Ok(file.map(|file| Self {
                 file,
                 path,
@@ -70,32 +70,4 @@ impl Drop for Draft {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-/// Opens a draft and locks it, if nobody else has.
-fn lock(path: &Path) -> io::Result<Option<File>> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)?;
-    let opened = file.metadata()?;
-    if !opened.is_file() {
-        return Err(Error::new(ErrorKind::AlreadyExists, "it is no file"));
-    }
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(None),
-        Err(TryLockError::Error(error)) => return Err(error),
-    }
-    // Between the two, the one who held it may have renamed it: then this is a
-    // document by now, and the lock on it is worth nothing.
-    let still_there = match fs::symlink_metadata(path) {
-        Ok(now) => (now.dev(), now.ino()) == (opened.dev(), opened.ino()),
-        Err(error) if error.kind() == ErrorKind::NotFound => false,
-        Err(error) => return Err(error),
-    };
-    Ok(still_there.then_some(file))
 }

@@ -42,6 +42,15 @@ impl Layout {
         self.root.join(format!("plan-{stage}.json"))
     }
 
+    /// The stage whose plan a file of this name is, if it is any's.
+    pub fn stage_of_plan(name: &OsStr) -> Option<StageName> {
+        let stage = name
+            .to_str()?
+            .strip_prefix("plan-")?
+            .strip_suffix(".json")?;
+        StageName::new(stage).ok()
+    }
+
     /// The run-wide abort.
     pub fn abort(&self) -> PathBuf {
         self.root.join("abort.json")
@@ -60,6 +69,21 @@ impl Layout {
     /// A runner's report.
     pub fn report(&self, stage: &StageName, runner: &RunnerId) -> PathBuf {
         self.stage(stage).join(format!("{runner}.json"))
+    }
+
+    /// The directory of all places that runners hold.
+    pub fn places(&self) -> PathBuf {
+        self.root.join("places")
+    }
+
+    /// The directory of the places that runners of a stage hold.
+    pub fn places_of(&self, stage: &StageName) -> PathBuf {
+        self.places().join(stage.as_str())
+    }
+
+    /// The file that a runner's process locks as long as it lives. It stays, empty.
+    pub fn place(&self, stage: &StageName, runner: &RunnerId) -> PathBuf {
+        self.places_of(stage).join(format!("{runner}.lock"))
     }
 
     /// A file that is never there, by whose draft writing is tried.

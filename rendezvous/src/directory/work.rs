@@ -23,6 +23,10 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait between two tries of a lock: many times what a holder needs.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
+/// How long a process that was killed may take to give its locks up: the kernel frees
+/// its memory first, which takes some 100 ms for one of a gigabyte.
+const DYING: Duration = Duration::from_secs(2);
+
 /// How often a watch looks. A change is seen after 50 ms in the mean, far below any
 /// lead time, and a watch with a handful of files takes some 0.2 % of one processor
 /// (measured). Notifications of the kernel would be sooner, but they end with the
@@ -62,6 +66,22 @@ pub async fn alone<T: Send + 'static>(
                     LOCK_PATIENCE.as_secs()
                 ),
             });
+        }
+        sleep(LOCK_PAUSE).await;
+    }
+}
+
+/// Tries to get something that another process may just be giving up; `None` if that
+/// process goes on having it.
+pub async fn locked<T: Send + 'static>(
+    store: &Layout,
+    attempt: impl FnOnce() -> Result<Option<T>, StoreError> + Clone + Send + 'static,
+) -> Result<Option<T>, StoreError> {
+    let give_up = Instant::now() + DYING;
+    loop {
+        let got = run(store, attempt.clone()).await??;
+        if got.is_some() || Instant::now() >= give_up {
+            return Ok(got);
         }
         sleep(LOCK_PAUSE).await;
     }

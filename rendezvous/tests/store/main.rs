@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod documents;
+mod holding;
+mod knowing;
 mod race;
 mod reading;
 mod samples;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 use rendezvous::{LatePolicy, Plan, RunId, StageName, StoreLocation, Terms};
@@ -62,7 +63,7 @@ pub struct GatherArguments {
     pub at: Option<DateTime<Utc>>,
 
     /// What a runner does that comes too late: `refuse` = fail; `join` = start all the same; `skip` = no load, end well [default: refuse]
-    #[arg(long, env = "TMINUS_LATE", value_name = "POLICY", value_parser = values::late_policy)]
+    #[arg(long, env = "TMINUS_LATE", value_name = "POLICY")]
     pub late: Option<LatePolicy>,
 
     /// How late a start is still on time, at most 1h [default: 1s]
@@ -125,7 +126,7 @@ impl GatherArguments {
 /// Which run, and where.
 #[derive(Debug, Clone, Args)]
 pub struct RunArguments {
-    /// Where plan and reports stand: dir:PATH, a directory on this machine
+    /// Where plan and reports stand: dir:PATH, a directory on this machine, of one run at a time
     #[arg(long, env = "TMINUS_STORE", value_name = "STORE")]
     pub store: StoreLocation,
 
@@ -155,7 +156,7 @@ pub struct StartArguments {
     pub gather: GatherArguments,
 
     /// Wait until all runners have ended, and exit with the worst of their codes
-    #[arg(long, env = "TMINUS_WAIT")]
+    #[arg(long, env = "TMINUS_WAIT", value_parser = BoolishValueParser::new())]
     pub wait: bool,
 }
 
@@ -216,6 +217,14 @@ pub struct LocalArguments {
     /// The agent's program [default: tminus-agent beside this program, else from PATH]
     #[arg(long, env = "TMINUS_AGENT", value_name = "PATH")]
     pub agent: Option<PathBuf>,
+
+    /// Wait until all runners have ended, and exit with the worst of their codes: always so here
+    #[arg(long, env = "TMINUS_WAIT", value_parser = BoolishValueParser::new())]
+    pub wait: bool,
+
+    /// How long k6 may take to read the script and build its VUs [default: as --max-wait]
+    #[arg(long, env = "TMINUS_READY_TIMEOUT", value_name = "DURATION", value_parser = values::positive)]
+    pub ready_timeout: Option<Duration>,
 
     /// Who runs the script's setup(): `early` = the agent, before its runner is ready; `k6` = k6 itself, after the instant
     #[arg(

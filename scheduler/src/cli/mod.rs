@@ -25,21 +25,55 @@ pub struct Cli {
     pub command: Command,
 }
 
-const CODES: &str = "\
+/// What both commands that start something exit with. A macro, as only literals can be joined.
+macro_rules! codes {
+    () => {
+        "\
 Exit codes: 0 started well, 64 usage, 69 no access to the store, 71 no majority agrees on the time,
 75 quorum not reached in time, 76 aborted, 78 started but not well (missing, lost or late runners);
-with --wait the worst of the runners' codes, in the order 0 < 78 < 99 < other k6 codes < 76 < 128+n.
+with --wait the worst of the runners' codes, in the order 0 < 78 < 99 < other k6 codes < 76 < 128+n."
+    };
+}
 
-TMINUS_LOG sets what is logged on standard error, such as `debug` or `scheduler=warn`.";
+const CODES: &str = concat!(
+    codes!(),
+    "\n\nTMINUS_LOG sets what is logged on standard error, such as `debug` or `scheduler=warn`."
+);
+
+const START: &str = concat!(
+    "\
+Example, with four agents of one run on this machine:
+  tminus-agent --store dir:/tmp/rendezvous --run r1 --runner a -- k6 run script.js   # and b, c, d
+  tminus-scheduler start --store dir:/tmp/rendezvous --run r1 --runners 4 --wait
+
+A run id is used once: the start of a run that is over is shown again, with code 78.
+
+",
+    codes!()
+);
+
+const LOCAL: &str = concat!(
+    "\
+Examples:
+  tminus-scheduler local --runners 4 -- k6 run script.js
+  tminus-scheduler local --runners 4 --dir out --output json -- k6 run --vus 50 --duration 5m script.js
+
+",
+    codes!(),
+    "\n`local` always waits."
+);
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Gather the runners of a run, set the instant, follow the start
+    #[command(after_help = START)]
     Start(StartArguments),
     /// Show what stands in the store for a run: the plan, an abort, each runner
     Status(StatusArguments),
     /// Abort a run: every runner ends its k6, before or after the start
+    ///
+    /// A run of which neither a plan nor a report stands in the store is not aborted: exit code 69.
     Abort(AbortArguments),
     /// Start several runners on this machine, all at one instant, and wait for their ends
     ///
@@ -47,6 +81,7 @@ pub enum Command {
     /// the output of k6 in `k6.log`. The script and other files that k6 reads are found from here; a script on
     /// standard input (`k6 run -`) is read once and handed to each, and what it opens or imports
     /// by a relative path is looked for in the runner's own directory.
+    #[command(after_help = LOCAL)]
     Local(LocalArguments),
 }
 

@@ -59,7 +59,6 @@ fn a_start_has_sensible_defaults() {
 #[case::a_wait_beyond_a_day("--max-wait 25h")]
 #[case::an_overflowing_wait("--max-wait 99999999999999999999s")]
 #[case::a_tolerance_beyond_an_hour("--late-tolerance 61m")]
-#[case::a_tolerance_that_no_plan_can_hold("--late-tolerance 1500us")]
 #[case::a_policy_of_no_kind("--late maybe")]
 #[case::an_instant_without_a_zone("--at 2030-01-31T12:00:00")]
 #[case::a_leap_second("--at 2030-06-30T23:59:60Z")]
@@ -90,6 +89,38 @@ fn what_is_missing_is_a_usage_error(#[case] line: &str) {
 #[case("tminus-scheduler local --help")]
 fn asking_for_help_or_the_version_is_none(#[case] line: &str) {
     assert!(!parsed(line).unwrap_err().use_stderr());
+}
+
+#[test]
+fn local_may_be_told_to_wait_as_it_does_anyway() {
+    assert!(parsed(&format!("{LOCAL} --wait -- k6 run script.js")).is_ok());
+}
+
+#[test]
+fn a_tolerance_may_be_as_fine_as_a_plan_holds_it() {
+    let Command::Start(start) = parsed(&start_with("--late-tolerance 1500us"))
+        .unwrap()
+        .command
+    else {
+        panic!()
+    };
+    assert_eq!(
+        start.gather.late_tolerance,
+        Some(Duration::from_micros(1_500))
+    );
+}
+
+#[rstest]
+#[case("start")]
+#[case("local")]
+fn the_help_of_a_start_has_an_example_and_the_codes(#[case] command: &str) {
+    let error = parsed(&format!("tminus-scheduler {command} --help")).unwrap_err();
+    let help = error.to_string();
+    assert!(
+        help.contains(&format!("  tminus-scheduler {command} --")),
+        "{help}"
+    );
+    assert!(help.contains("78 started but not well"), "{help}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
-use rendezvous::{LatePolicy, Plan, Terms};
+use rendezvous::{Plan, Terms};
 
 use crate::decide::instant::LEAST_LEAD;
 
@@ -40,29 +40,14 @@ pub fn lead(text: &str) -> Result<Duration, String> {
     duration(text, LEAST_LEAD..=LONGEST_LEAD)
 }
 
-/// How late is still on time, in whole milliseconds as a plan holds it.
+/// How late is still on time.
 pub fn tolerance(text: &str) -> Result<Duration, String> {
-    let tolerance = duration(text, Duration::ZERO..=Terms::LONGEST_TOLERANCE)?;
-    if tolerance.subsec_nanos() % 1_000_000 == 0 {
-        Ok(tolerance)
-    } else {
-        Err("it must be in whole milliseconds".to_owned())
-    }
+    duration(text, Duration::ZERO..=Terms::LONGEST_TOLERANCE)
 }
 
 /// A duration that only has to be there and to be sensible.
 pub fn positive(text: &str) -> Result<Duration, String> {
     duration(text, Duration::from_millis(1)..=Plan::LONGEST_WAIT)
-}
-
-/// What a late runner does.
-pub fn late_policy(text: &str) -> Result<LatePolicy, String> {
-    match text {
-        "refuse" => Ok(LatePolicy::Refuse),
-        "join" => Ok(LatePolicy::Join),
-        "skip" => Ok(LatePolicy::Skip),
-        _ => Err("give refuse, join or skip".to_owned()),
-    }
 }
 
 /// An instant: RFC 3339, so with a zone.

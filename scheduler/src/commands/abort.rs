@@ -11,6 +11,14 @@ use crate::trouble::Trouble;
 pub async fn abort(arguments: AbortArguments) -> Result<Code, Trouble> {
     let AbortArguments { run, why } = arguments;
     let store = super::open_existing(&run.store)?;
+    // Whoever aborts a run has to know that it was not aborted, and what another run's
+    // abort says must not go for a slip of the pen.
+    if !store.knows(&run.run).await? {
+        return Err(Trouble::NoRun {
+            run: run.run,
+            location: store.location(),
+        });
+    }
     let by = format!("tminus-scheduler abort (process {})", std::process::id());
     store
         .write_abort(&Abort::new(run.run.clone(), &by, &why))

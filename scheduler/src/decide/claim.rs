@@ -1,6 +1,6 @@
 //! What to do about what stands in the store for a stage.
 
-use rendezvous::{Abort, DocumentError, Plan, PlanId, PlanState, RunId, Slot, StageName};
+use rendezvous::{Abort, DocumentError, Plan, PlanState, RunId, Slot, StageName};
 
 /// What a scheduler does about what stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Claim {
     /// The instant of this run is set: it is followed, and never moved.
     Follow(Plan),
     /// A scheduler of this run gathers, or did: its plan goes on.
-    Adopt(PlanId),
+    Adopt(Plan),
     /// Another run's plan stands there.
     Replace(RunId),
     /// Nothing stands there.
@@ -36,7 +36,7 @@ pub fn claim(plan: &Slot<Plan>, abort: &Slot<Abort>, run: &RunId, stage: &StageN
         }
         Ok(Some(plan)) => match plan.state {
             PlanState::Set { .. } => Claim::Follow(plan.clone()),
-            PlanState::Gathering { .. } => Claim::Adopt(plan.id.clone()),
+            PlanState::Gathering { .. } => Claim::Adopt(plan.clone()),
         },
     }
 }
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn the_own_runs_plan_goes_on() {
         let plan = gathering_plan();
-        let expected = Claim::Adopt(plan.id.clone());
+        let expected = Claim::Adopt(plan.clone());
         assert_eq!(claimed(Ok(Some(plan)), Ok(None)), expected);
     }
 

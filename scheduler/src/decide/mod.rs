@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use rendezvous::report::LONGEST_RENEWAL;
+
 pub mod claim;
 pub mod ending;
 pub mod instant;
@@ -14,11 +16,8 @@ pub mod roster;
 pub mod spread;
 pub mod started;
 pub mod timebase;
-
-/// The longest that a healthy runner takes to renew its report: it does every 10 s,
-/// give or take a fifth.
-const RENEWAL: Duration = Duration::from_secs(12);
+pub mod words;
 
 /// How long a report is fresh after its change was seen: three renewals, so that one
 /// lost and one late do no harm.
-pub const FRESH: Duration = RENEWAL.saturating_mul(3);
+pub const FRESH: Duration = LONGEST_RENEWAL.saturating_mul(3);

@@ -91,8 +91,12 @@ impl fmt::Display for Why {
 /// A reason without the phase that it begins with, where that stands in front of it anyway.
 #[must_use]
 pub fn without(reason: &str, phase: Option<Phase>) -> &str {
-    let shorter = phase.and_then(|phase| reason.strip_prefix(&phase.to_string()));
-    shorter.map_or(reason, str::trim_start)
+    let rest = phase.and_then(|phase| reason.strip_prefix(&phase.to_string()));
+    // "failed over" begins with the phase, "failedover" does not.
+    let rest = rest.filter(|rest| !rest.starts_with(char::is_alphanumeric));
+    rest.map_or(reason, |rest| {
+        rest.trim_start_matches(|c: char| c == ':' || c.is_whitespace())
+    })
 }
 
 /// Who counts, and who does not.
@@ -233,6 +237,17 @@ mod tests {
         );
         assert_eq!(muster.ready, []);
         assert_eq!(muster.ended, usize::from(phase.is_final()));
+    }
+
+    #[rstest]
+    #[case::a_colon("skipped: came 1s late", "came 1s late")]
+    #[case::a_blank("skipped by the plan", "by the plan")]
+    #[case::both("skipped : came", "came")]
+    #[case::a_longer_word("skippedover", "skippedover")]
+    #[case::another_word("came late", "came late")]
+    fn a_reason_does_not_say_the_phase_again(#[case] reason: &str, #[case] expected: &str) {
+        assert_eq!(without(reason, Some(Phase::Skipped)), expected);
+        assert_eq!(without(reason, None), reason);
     }
 
     #[test]

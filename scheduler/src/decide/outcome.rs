@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use rendezvous::{Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use rendezvous::{Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport, Terms};
 
 use super::ending::Ending;
 use super::muster::{Muster, Why, without};
 use super::natural;
 use super::roster::{Observed, Roster};
 use super::spread::{self, Spread};
-use super::started::{Expected, Sight, lost};
+use super::started::{Expected, Sight, lost, was_witnessed};
+use super::words::runners;
 use crate::exit::Code;
 
-/// How late a start is still on time where the plan does not say: what is kept
-/// within a second can be lined up with the seconds of a monitoring system.
-pub const DEFAULT_TOLERANCE: Duration = Duration::from_secs(1);
+/// What is wrong where two processes report under one runner id.
+pub const DOUBLED: &str =
+    "two processes report under this runner id: give each a --runner of its own";
 
 /// What became of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,8 +138,10 @@ pub struct Facts<'a> {
     pub run: &'a RunId,
     /// The stage.
     pub stage: &'a StageName,
-    /// How many runners were wanted.
+    /// How many runners this scheduler wanted.
     pub wanted: u32,
+    /// What time it is by this machine's own clock, which nothing is decided by.
+    pub own_utc: DateTime<Utc>,
     /// Whether the runners' ends were waited for.
     pub waited: bool,
     /// How it ended.
@@ -168,9 +171,14 @@ pub fn judge(facts: &Facts<'_>) -> Outcome {
     rows.sort_by_cached_key(|row| natural::key(&row.name));
     let starts: Vec<_> = rows.iter().filter_map(|row| row.start.as_ref()).collect();
     let (started, spread) = (starts.len(), spread::of(&starts));
-    let wanted = plan.map_or(facts.wanted, |plan| plan.runners_wanted);
+    // The other scheduler's need is no reason to be content with less than one's own.
+    let wanted = plan.map_or(facts.wanted, |plan| facts.wanted.max(plan.runners_wanted));
     let faults = match (facts.ending, plan) {
-        (Ending::Followed { expected, .. }, Some(plan)) => faults(facts, plan, expected, &rows),
+        (Ending::Followed { expected, .. }, Some(plan)) => {
+            let mut faults: Vec<_> = over_before(facts, plan, expected).into_iter().collect();
+            faults.extend(faults_of_start(facts, plan, expected, wanted, &rows));
+            faults
+        }
         _ => Vec::new(),
     };
     Outcome {
@@ -236,16 +244,48 @@ fn fate(
     }
 }
 
-fn faults(facts: &Facts<'_>, plan: &Plan, expected: &Expected, rows: &[Row]) -> Vec<String> {
+/// A start that was over before this process came. What is told of it is true, but
+/// whoever asked for a start has not got one.
+fn over_before(facts: &Facts<'_>, plan: &Plan, expected: &Expected) -> Option<String> {
+    let counted_here = matches!(expected, Expected::Runners(_));
+    let mut runners = facts.roster.iter();
+    let has_started = runners.any(|(_, one)| one.start_under(&plan.id).is_some());
+    if counted_here || !has_started || was_witnessed(facts.roster, &plan.id) {
+        return None;
+    }
+    let start_at = plan.start_at()?;
+    // A clock that contradicts it is not worth telling.
+    let ago = (facts.own_utc - start_at).to_std().unwrap_or_default();
+    let ago = humantime::format_duration(Duration::from_secs(ago.as_secs()));
+    Some(format!(
+        "this run started at {}, {ago} ago by this machine's clock; its result is shown again, \
+         and a new run needs a new --run",
+        start_at.to_rfc3339_opts(SecondsFormat::Secs, true)
+    ))
+}
+
+fn faults_of_start(
+    facts: &Facts<'_>,
+    plan: &Plan,
+    expected: &Expected,
+    wanted: u32,
+    rows: &[Row],
+) -> Vec<String> {
     let started = rows.iter().filter(|row| row.start.is_some()).count();
     let mut faults = Vec::new();
-    if started < plan.runners_wanted as usize {
+    if started < wanted as usize {
         faults.push(format!(
-            "only {started} of {} runners started",
-            plan.runners_wanted
+            "only {started} of {} started",
+            runners(wanted as usize)
         ));
     }
-    let tolerance = plan.terms.late_tolerance.unwrap_or(DEFAULT_TOLERANCE);
+    for (runner, observed) in facts.roster.iter() {
+        if observed.doubled {
+            faults.push(format!("{runner}: {DOUBLED}"));
+        }
+    }
+    let tolerance = plan.terms.late_tolerance;
+    let tolerance = tolerance.unwrap_or(Terms::DEFAULT_TOLERANCE);
     for row in rows {
         let name = &row.name;
         match &row.start {

@@ -4,7 +4,7 @@
 //! Nothing here compares two machines' clocks: how old something is, is how long
 //! ago this process saw it happen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rendezvous::{Incarnation, PlanId, Report, RunnerId, StartReport};
 use tokio::time::Instant;
@@ -55,6 +55,10 @@ pub struct Observed {
     pub start: Option<Start>,
     /// How its process ended, by a witness.
     pub exit: Option<u8>,
+    /// Whether a former incarnation was seen to report again after a newer one: two
+    /// processes live under this id.
+    pub doubled: bool,
+    former: BTreeSet<Incarnation>,
 }
 
 impl Observed {
@@ -68,7 +72,20 @@ impl Observed {
             removed: false,
             start: None,
             exit: None,
+            doubled: false,
+            former: BTreeSet::new(),
         }
+    }
+
+    /// Whether the very process that started under this plan was seen alive. Else its start
+    /// is known only from what lay there, and may be of any age.
+    #[must_use]
+    pub fn was_seen_to_live_under(&self, plan: &PlanId) -> bool {
+        let incarnation = self.report.as_ref().map(|report| &report.incarnation);
+        let by_it = |start: &Start| Some(&start.by) == incarnation;
+        self.start_under(plan).is_some()
+            && self.live_at.is_some()
+            && self.start.as_ref().is_some_and(by_it)
     }
 
     /// Whether it has ended for good, by its own word or a witness's.
@@ -111,14 +128,21 @@ impl Observed {
         if same_process && before.is_some_and(|old| old.sequence > report.sequence) {
             return None; // Read out of order: something newer is known already.
         }
+        let is_back = live && self.former.contains(&report.incarnation);
         let news = match before {
+            Some(_) if is_back && !self.doubled => Some(News::Doubled),
+            Some(_) if !same_process && self.doubled => None,
             Some(old) if !same_process => Some(News::Restarted(old.phase)),
             Some(old) if old.phase == report.phase => None,
             _ => Some(News::Phase),
         };
-        if before.is_some() && !same_process {
+        if let (Some(old), false) = (before, same_process) {
+            let mut former = std::mem::take(&mut self.former);
+            former.insert(old.incarnation.clone());
             *self = Self {
                 start: self.start.take(),
+                doubled: self.doubled || is_back,
+                former,
                 ..Self::new(now)
             };
         }
@@ -157,6 +181,8 @@ pub enum News {
     Phase,
     /// It is another process than before, which had got to this phase.
     Restarted(rendezvous::Phase),
+    /// A process that another one had followed reports again: two live under one id.
+    Doubled,
     /// Its process has ended with this code.
     Exited(u8),
     /// Its report was taken away before its end.
@@ -262,6 +288,27 @@ mod tests {
         );
         assert_eq!(observed.live_at, None);
         assert_eq!(roster.len(), 1);
+    }
+
+    #[test]
+    fn two_processes_under_one_id_are_seen_when_the_former_reports_again() {
+        let (mut roster, now) = (Roster::default(), Instant::now());
+        let mut former = a_report("r1", Phase::Ready);
+        let mut newer = former.clone();
+        newer.incarnation = Incarnation::random();
+        let mut report = |report: &mut Report, live| {
+            report.sequence += 1;
+            let news = roster.report(report.clone(), live, now);
+            let doubled = roster.get(&runner("r1")).is_some_and(|one| one.doubled);
+            (news, doubled)
+        };
+        assert_eq!(report(&mut former, true), (Some(News::Phase), false));
+        let restarted = Some(News::Restarted(Phase::Ready));
+        assert_eq!(report(&mut newer, true), (restarted, false));
+        assert_eq!(report(&mut former, false), (restarted, false), "of any age");
+        assert_eq!(report(&mut newer, true), (Some(News::Doubled), true));
+        assert_eq!(report(&mut former, true), (None, true), "told already");
+        assert_eq!(report(&mut former, true), (None, true));
     }
 
     #[test]

@@ -79,6 +79,14 @@ fn has_armed(observed: &Observed, plan: &PlanId) -> bool {
     report.is_some_and(|report| report.armed && report.plan.as_ref() == Some(plan))
 }
 
+/// Whether some process was seen alive that started under the plan. Where none was, a start
+/// that another scheduler set may have been over long before this process came.
+#[must_use]
+pub fn was_witnessed(roster: &Roster, plan: &PlanId) -> bool {
+    let mut runners = roster.iter();
+    runners.any(|(_, one)| one.was_seen_to_live_under(plan))
+}
+
 /// Whether nothing more is to be expected of any runner: each has ended, or is lost.
 #[must_use]
 pub fn is_over(roster: &Roster, sight: &Sight) -> bool {

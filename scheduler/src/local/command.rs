@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use k6::{CommandLine, ConfigFile, Environment, Script};
-use rendezvous::{LatePolicy, RunId, RunnerId};
+use rendezvous::{RunId, RunnerId};
 
 use super::error::LocalError;
 use crate::cli::LocalArguments;
@@ -75,11 +75,14 @@ pub fn agent_arguments(
     flag("--ntp", "none".as_ref());
     flag("--setup", arguments.setup.as_str().as_ref());
     flag("--grace", duration(arguments.grace).as_ref());
+    // No agent gives up while its scheduler still waits for it.
+    let ready_timeout = arguments.ready_timeout.unwrap_or(arguments.gather.max_wait);
+    flag("--ready-timeout", duration(ready_timeout).as_ref());
     if let Some(age) = arguments.setup_max_age {
         flag("--setup-max-age", duration(age).as_ref());
     }
     if let Some(late) = arguments.gather.late {
-        flag("--late", late_policy(late).as_ref());
+        flag("--late", late.as_str().as_ref());
     }
     if let Some(tolerance) = arguments.gather.late_tolerance {
         flag("--late-tolerance", duration(tolerance).as_ref());
@@ -100,14 +103,6 @@ fn may_spin(runners: u32, cores: usize) -> bool {
 
 fn duration(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
-}
-
-fn late_policy(policy: LatePolicy) -> &'static str {
-    match policy {
-        LatePolicy::Refuse => "refuse",
-        LatePolicy::Join => "join",
-        LatePolicy::Skip => "skip",
-    }
 }
 
 #[cfg(test)]
@@ -200,17 +195,23 @@ mod tests {
         assert_eq!(
             arguments_of("", 4),
             "--store dir:/d/store --run run-1 --stage main --runner runner-2 --name runner-2 --ntp none \
-             --setup early --grace 30s -- k6 run /home/me/script.js"
+             --setup early --grace 30s --ready-timeout 15m -- k6 run /home/me/script.js"
         );
     }
 
     #[test]
+    fn how_long_k6_may_take_is_as_long_as_it_is_waited_for_unless_it_is_said() {
+        let told = arguments_of("--max-wait 1h --ready-timeout 1m30s", 4);
+        assert!(told.contains("--ready-timeout 1m 30s"), "{told}");
+    }
+
+    #[test]
     fn what_the_user_says_of_runners_is_passed_on() {
-        let flags = "--late join --late-tolerance 2s --setup k6 --setup-max-age 10m --grace 1m";
+        let flags = "--late join --late-tolerance 2s --setup k6 --setup-max-age 10m --grace 1m --max-wait 20m";
         assert_eq!(
             arguments_of(flags, 2),
             "--store dir:/d/store --run run-1 --stage main --runner runner-2 --name runner-2 --ntp none \
-             --setup k6 --grace 1m --setup-max-age 10m --late join --late-tolerance 2s --spin 0s \
+             --setup k6 --grace 1m --ready-timeout 20m --setup-max-age 10m --late join --late-tolerance 2s --spin 0s \
              -- k6 run /home/me/script.js"
         );
     }

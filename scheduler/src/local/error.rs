@@ -36,11 +36,15 @@ pub enum LocalError {
     },
     /// The directory was used before, and what is there is not to be overwritten.
     #[error(
-        "{} is there already, from an earlier run: give another --dir, or remove it", path.display()
+        "{} is there already, from a run that goes on or one that is over or was killed: give another --dir, \
+         or, if nothing runs there, remove {}",
+        path.display(), directory.display()
     )]
     Used {
         /// What is there.
         path: PathBuf,
+        /// The run's directory.
+        directory: PathBuf,
     },
     /// Something of the directory cannot be made.
     #[error("cannot make {}: {source}", path.display())]

@@ -35,12 +35,14 @@ impl Folder {
     ) -> Result<Self, LocalError> {
         let default = || Path::new(DEFAULT).join(run.as_str());
         let root = base.join(directory.map_or_else(default, Path::to_owned));
-        make(&root, |path| fs::create_dir_all(path))?;
+        make(&root, &root, |path| fs::create_dir_all(path))?;
         // Whoever makes the store has the directory, should two come at once.
-        make(&root.join(STORE), |path| fs::create_dir(path))?;
+        make(&root, &root.join(STORE), |path| fs::create_dir(path))?;
         let folder = Self { root };
         for runner in runners {
-            make(&folder.runner(runner), |path| fs::create_dir(path))?;
+            make(&folder.root, &folder.runner(runner), |path| {
+                fs::create_dir(path)
+            })?;
         }
         Ok(folder)
     }
@@ -68,7 +70,7 @@ impl Folder {
     /// # Errors
     /// [`LocalError::Make`].
     pub fn log(&self, runner: &RunnerId) -> Result<File, LocalError> {
-        make(&self.runner(runner).join("k6.log"), |path| {
+        make(&self.root, &self.runner(runner).join("k6.log"), |path| {
             File::create_new(path)
         })
     }
@@ -79,8 +81,8 @@ impl Folder {
     /// [`LocalError::Make`].
     pub fn keep_script(&self, script: &[u8]) -> Result<PathBuf, LocalError> {
         let path = self.root.join("script.js");
-        let mut file = make(&path, |path| File::create_new(path))?;
-        make(&path, |_| file.write_all(script))?;
+        let mut file = make(&self.root, &path, |path| File::create_new(path))?;
+        make(&self.root, &path, |_| file.write_all(script))?;
         Ok(path)
     }
 }
@@ -94,11 +96,19 @@ impl Drop for Folder {
     }
 }
 
-fn make<T>(path: &Path, how: impl FnOnce(&Path) -> io::Result<T>) -> Result<T, LocalError> {
+/// Makes something of a run's directory.
+fn make<T>(
+    directory: &Path,
+    path: &Path,
+    how: impl FnOnce(&Path) -> io::Result<T>,
+) -> Result<T, LocalError> {
     how(path).map_err(|source| {
         let path = path.to_owned();
         if source.kind() == io::ErrorKind::AlreadyExists {
-            LocalError::Used { path }
+            LocalError::Used {
+                path,
+                directory: directory.to_owned(),
+            }
         } else {
             LocalError::Make { path, source }
         }
@@ -148,8 +158,24 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         drop(make_in(base.path(), Some("out")).unwrap());
         let error = make_in(base.path(), Some("out")).unwrap_err();
-        assert!(matches!(&error, LocalError::Used { path } if path.ends_with("out/runner-1")));
+        assert!(matches!(&error, LocalError::Used { path, .. } if path.ends_with("out/runner-1")));
         assert!(!base.path().join("out/store").exists());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_named_with_the_directory_to_remove() {
+        let base = tempfile::tempdir().unwrap();
+        std::mem::forget(make_in(base.path(), Some("out")).unwrap());
+        let error = make_in(base.path(), Some("out")).unwrap_err().to_string();
+        let out = base.path().join("out").display().to_string();
+        assert!(
+            error.starts_with(&format!("{out}/store is there already")),
+            "{error}"
+        );
+        assert!(
+            error.ends_with(&format!("if nothing runs there, remove {out}")),
+            "{error}"
+        );
     }
 
     #[test]
@@ -157,7 +183,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let first = make_in(base.path(), Some("out")).unwrap();
         let error = make_in(base.path(), Some("out")).unwrap_err();
-        assert!(matches!(&error, LocalError::Used { path } if path.ends_with("out/store")));
+        assert!(matches!(&error, LocalError::Used { path, .. } if path.ends_with("out/store")));
         assert!(first.store().is_dir());
     }
 

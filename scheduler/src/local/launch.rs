@@ -17,6 +17,7 @@ use super::command::{K6Command, agent_arguments};
 use super::error::LocalError;
 use super::folder::Folder;
 use crate::cli::LocalArguments;
+use crate::log;
 
 /// The agent's program.
 const AGENT: &str = "tminus-agent";
@@ -110,6 +111,8 @@ impl<'a> Launch<'a> {
                 cores(),
                 &self.k6,
             ))
+            // It is about this process's log. Where agents say something, it is wanted.
+            .env_remove(log::VARIABLE)
             .envs(self.k6.variables.iter().cloned())
             .current_dir(directory)
             .stdin(script.map_or_else(|| Ok(Stdio::null()), open)?)

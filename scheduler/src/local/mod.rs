@@ -101,7 +101,8 @@ fn runner_ids(runners: u32) -> Vec<RunnerId> {
 fn announce(run: &RunId, folder: &Folder, runners: usize) {
     let root = folder.root().display();
     let store = folder.store();
-    info!("run {run}: {runners} runners, each in {root}/runner-N with its output in k6.log");
+    let runners = crate::decide::words::runners(runners);
+    info!("run {run}: {runners}, each in {root}/runner-N with its output in k6.log");
     info!(
         "to look or to abort from elsewhere: tminus-scheduler status|abort --store dir:{} --run {run}",
         store.display()

@@ -12,9 +12,11 @@ use super::settings::Settings;
 use crate::decide::FRESH;
 use crate::decide::claim::{Claim, claim};
 use crate::decide::ending::Ending;
-use crate::decide::started::{Expected, SETTLES_WITHIN, is_over, is_settled, lost};
+use crate::decide::started::{Expected, SETTLES_WITHIN, is_over, is_settled, lost, was_witnessed};
+use crate::decide::words::runners;
 use crate::show::progress::Progress;
 use crate::show::view::{self, View};
+use crate::trouble::Trouble;
 
 /// How often everything is looked at again when nothing comes in: a countdown is in
 /// seconds.
@@ -90,7 +92,7 @@ impl Following<'_> {
     fn announce(&self) {
         if let PlanState::Set { start_at, quorum } = self.plan.state {
             let instant = crate::show::time(start_at);
-            info!("start set for {instant} with {quorum} runners");
+            info!("start set for {instant} with {}", runners(quorum as usize));
         }
     }
 
@@ -99,7 +101,13 @@ impl Following<'_> {
         if let (Some(clock), Some(start_at)) =
             (self.scene.read_time(now).clock, self.plan.start_at())
         {
-            let past = clock.until(start_at, now) <= chrono::TimeDelta::zero();
+            let left = clock.until(start_at, now);
+            if left.to_std().is_ok_and(|left| left > Plan::LONGEST_WAIT) {
+                let plan = Some(self.plan.clone());
+                let trouble = Trouble::TooFar(start_at);
+                return Some(Ending::Broken { trouble, plan });
+            }
+            let past = left <= chrono::TimeDelta::zero();
             if !past || self.instant.is_none() {
                 self.instant = Some(clock.moment(start_at, now));
             }
@@ -109,7 +117,7 @@ impl Following<'_> {
             || now >= self.settles_by()
             || self.knows_all(now) && is_settled(roster, &self.expected, &self.plan.id);
         let over = is_over(roster, &self.scene.sight(now));
-        let done = self.settled && (!self.settings.wait || over);
+        let done = self.settled && (over || !self.settings.wait && self.is_vouched_for(now));
         match self.aborted.take_if(|_| over || !self.settings.wait) {
             Some(abort) => Some(Ending::Aborted {
                 abort,
@@ -130,6 +138,14 @@ impl Following<'_> {
             Expected::Runners(_) => true,
             Expected::Number(_) => now >= self.began + ALL_TOLD,
         }
+    }
+
+    /// Whether it is known that this is no start of old. A runner that lives shows it by its
+    /// next renewal.
+    fn is_vouched_for(&self, now: Instant) -> bool {
+        matches!(self.expected, Expected::Runners(_))
+            || was_witnessed(self.scene.roster(), &self.plan.id)
+            || now >= self.began + FRESH
     }
 
     /// When the start has to show what came of it. While it is not known what time it

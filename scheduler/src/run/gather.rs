@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rendezvous::{Board, Plan, PlanId, PlanState, Revision, RunnerId};
+use rendezvous::{Board, Plan, PlanId, PlanState, Revision, RunnerId, Terms};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -16,7 +16,7 @@ use crate::decide::quorum::{Moments, Tally, Verdict, decide};
 use crate::decide::started::Expected;
 use crate::decide::timebase::Reading;
 use crate::show::progress::Progress;
-use crate::show::view;
+use crate::show::{terms, view};
 use crate::trouble::Trouble;
 
 /// How often the time left is written anew. Each runner counts it from when it saw
@@ -41,12 +41,22 @@ pub enum Gathered {
     Ended(Ending),
 }
 
+/// What stays the same in a plan from its first writing on, whichever scheduler of the run
+/// writes it: the terms of the plan that stands are the run's, so that two schedulers do
+/// not rewrite each other's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Draft {
+    id: PlanId,
+    wanted: u32,
+    terms: Terms,
+}
+
 struct Gathering<'a> {
     scene: &'a mut Scene,
     settings: &'a Settings,
     deadline: Instant,
-    /// The plan's id: ours, until another scheduler's of this run is found.
-    id: PlanId,
+    /// What is written: ours, until another scheduler's plan of this run is found.
+    draft: Draft,
     /// Whether a plan of this run has been seen to stand.
     stands: bool,
     /// What stands in the store, as far as is known; `None` before it was read.
@@ -66,7 +76,11 @@ pub async fn gather(scene: &mut Scene, settings: &Settings, progress: &mut Progr
         scene,
         settings,
         deadline: now + settings.max_wait,
-        id: PlanId::random(),
+        draft: Draft {
+            id: PlanId::random(),
+            wanted: settings.need.wanted,
+            terms: settings.terms,
+        },
         stands: false,
         revision: None,
         write_at: now,
@@ -140,7 +154,7 @@ impl Gathering<'_> {
             }
             Claim::Unreadable(error) => return Some(broken(Trouble::Unreadable(error))),
             Claim::Follow(plan) => return Some(self.follow(plan)),
-            Claim::Adopt(id) => self.adopt(id),
+            Claim::Adopt(plan) => self.adopt(&plan),
             Claim::Replace(other) if self.stands => {
                 return Some(broken(Trouble::TakenOver(other)));
             }
@@ -158,12 +172,31 @@ impl Gathering<'_> {
         None
     }
 
-    fn adopt(&mut self, id: PlanId) {
-        if self.id != id {
+    fn adopt(&mut self, plan: &Plan) {
+        if self.draft.id != plan.id {
+            let id = &plan.id;
             info!("a scheduler gathers for this run already, or did; going on with its plan {id}");
-            self.id = id;
         }
+        self.take_over(plan);
         self.stands = true;
+    }
+
+    /// Makes the terms of a plan that stands this process's own.
+    fn take_over(&mut self, plan: &Plan) {
+        let theirs = Draft {
+            id: plan.id.clone(),
+            wanted: plan.runners_wanted,
+            terms: plan.terms,
+        };
+        let ours = std::mem::replace(&mut self.draft, theirs);
+        if (ours.wanted, ours.terms) != (plan.runners_wanted, plan.terms) {
+            warn!(
+                "this run's plan is for {}, and this scheduler was told {}: the plan stands, \
+                 and the start is judged by the greater number of runners",
+                terms(plan.runners_wanted, &plan.terms),
+                terms(ours.wanted, &ours.terms)
+            );
+        }
     }
 
     /// An instant of this run is set: by this process, unless somebody was quicker.
@@ -172,6 +205,7 @@ impl Gathering<'_> {
             Some((tried, runners)) if is_same(&tried, &plan) => Expected::Runners(runners),
             _ => {
                 info!("another scheduler of this run has set the instant; following it");
+                self.take_over(&plan);
                 let quorum = match plan.state {
                     PlanState::Set { quorum, .. } => quorum,
                     PlanState::Gathering { .. } => plan.runners_wanted,
@@ -203,7 +237,7 @@ impl Gathering<'_> {
     async fn consider(&mut self, progress: &mut Progress) -> Option<Gathered> {
         let now = Instant::now();
         let time = self.scene.read_time(now);
-        let muster = muster(self.scene.roster(), &time, Some(&self.id), now);
+        let muster = muster(self.scene.roster(), &time, Some(&self.draft.id), now);
         let tally = Tally::of(&muster, time.clock.is_some());
         self.note(&muster, &time, now);
         let moments = Moments {
@@ -292,10 +326,10 @@ impl Gathering<'_> {
         Plan {
             run: self.settings.run.clone(),
             stage: self.settings.stage.clone(),
-            id: self.id.clone(),
+            id: self.draft.id.clone(),
             state,
-            runners_wanted: self.settings.need.wanted,
-            terms: self.settings.terms,
+            runners_wanted: self.draft.wanted,
+            terms: self.draft.terms,
         }
     }
 

@@ -8,6 +8,7 @@ pub mod scene;
 pub mod settings;
 pub mod signals;
 
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::decide::ending::Ending;
@@ -43,12 +44,22 @@ pub fn outcome(scene: &Scene, settings: &Settings, ending: &Ending) -> Outcome {
         run: &settings.run,
         stage: &settings.stage,
         wanted: settings.need.wanted,
+        own_utc: own_utc(),
         waited: settings.wait,
         ending,
         roster,
         muster: &muster(roster, &time, ending.plan().map(|plan| &plan.id), now),
         sight: scene.sight(now),
     })
+}
+
+/// What time it is by this machine's own clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is told to people, to whom minutes do not matter, and decides nothing"
+)]
+fn own_utc() -> DateTime<Utc> {
+    Utc::now()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rendezvous::{Phase, Report, RunnerId};
 
 use crate::decide::muster::{Why, why_ended};
+use crate::decide::outcome::DOUBLED;
 use crate::decide::roster::{News, Observed};
 
 /// Asking k6 for a setup() that the script does not have takes a few milliseconds.
@@ -20,6 +21,7 @@ pub fn lines(runner: &RunnerId, observed: &Observed, news: News) -> Vec<String> 
         (News::Restarted(before), _) => {
             vec![format!("{name} was started again; it had been {before}")]
         }
+        (News::Doubled, _) => vec![format!("{name}: {DOUBLED}")],
         (News::Removed, _) => vec![format!("{name}: {}", Why::Removed)],
         (News::Exited(_), Some(report)) if report.phase.is_final() => Vec::new(),
         (News::Exited(_), _) => ended(name, observed),

@@ -7,7 +7,9 @@ use rendezvous::{Board, PlanState, Report, RunId, StageName};
 use serde::Serialize;
 
 use super::json;
+use crate::decide::muster::without;
 use crate::decide::natural;
+use crate::decide::words::runners;
 
 /// What stands in the store for a stage of a run.
 #[derive(Debug, Clone)]
@@ -64,16 +66,16 @@ fn plan(status: &Status) -> String {
         Ok(Some(plan)) if plan.run != status.run => format!("a plan of another run, {}", plan.run),
         Ok(Some(plan)) => match &plan.state {
             PlanState::Gathering { left } => format!(
-                "plan {}: gathering {} runners, {} left when it was written",
+                "plan {}: gathering {}, {} left when it was written",
                 plan.id,
-                plan.runners_wanted,
+                runners(plan.runners_wanted as usize),
                 humantime::format_duration(*left)
             ),
             PlanState::Set { start_at, quorum } => format!(
-                "plan {}: start set for {} with {quorum} of {} runners",
+                "plan {}: start set for {} with {quorum} of {}",
                 plan.id,
                 super::time(*start_at),
-                plan.runners_wanted
+                runners(plan.runners_wanted as usize)
             ),
         },
     }
@@ -103,20 +105,25 @@ fn table(reports: &[Report]) -> Table {
         ]);
     for report in reports {
         table.add_row([
-            report.name.clone(),
+            super::in_one_line(&report.name),
             report.phase.to_string(),
             super::time(report.clock.utc),
             report
                 .exit_code
                 .map_or_else(|| "-".to_owned(), |code| code.to_string()),
-            report
-                .reason
-                .clone()
-                .or_else(|| report.waiting_for.clone())
-                .unwrap_or_default(),
+            says(report),
         ]);
     }
     table
+}
+
+fn says(report: &Report) -> String {
+    let waits = |what: &String| format!("waiting for {what}");
+    let text = match (&report.reason, &report.waiting_for) {
+        (Some(reason), _) => without(reason, Some(report.phase)).to_owned(),
+        (None, waiting_for) => waiting_for.as_ref().map(waits).unwrap_or_default(),
+    };
+    super::in_one_line(&text)
 }
 
 #[derive(Serialize)]

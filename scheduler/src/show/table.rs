@@ -6,6 +6,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
 use crate::decide::outcome::{Outcome, Row};
 use crate::decide::spread::{Spread, millis};
+use crate::decide::words::runners;
 use crate::exit::Code;
 
 /// Where there is nothing to show.
@@ -27,6 +28,11 @@ pub fn result(outcome: &Outcome) -> String {
         text.push_str("\n\n");
         text.push_str(&table(outcome).trim_fmt());
         text.push('\n');
+        for line in long_reasons(outcome) {
+            text.push('\n');
+            text.push_str(&line);
+            text.push('\n');
+        }
     }
     text.push('\n');
     for line in summary(outcome) {
@@ -78,7 +84,9 @@ fn columns(outcome: &Outcome) -> Vec<Column> {
         show,
     };
     let any = |has: fn(&Row) -> bool| outcome.rows.iter().any(has);
-    let mut columns = vec![column("runner", false, |_, row| row.name.clone())];
+    let mut columns = vec![column("runner", false, |_, row| {
+        super::in_one_line(&row.name)
+    })];
     if any(|row| row.start.is_some()) {
         columns.push(column("fired at (UTC)", true, fired_at));
         columns.push(column("late", true, lateness));
@@ -155,17 +163,32 @@ fn exit_code(_: &Outcome, row: &Row) -> String {
     or_nothing(row.exit_code.map(|code| code.to_string()))
 }
 
-/// The most of a reason that a table shows; the whole of it was told as it happened,
-/// and is in the JSON.
+/// The most of a reason that a table shows; the whole of it stands below.
 const LONGEST_REASON: usize = 60;
 
 fn what_happened(_: &Outcome, row: &Row) -> String {
-    let text = row.fate.to_string();
-    if text.chars().count() <= LONGEST_REASON {
-        return text;
+    let text = super::in_one_line(&row.fate.to_string());
+    if is_long(&text) {
+        let cut: String = text.chars().take(LONGEST_REASON - 1).collect();
+        cut + "…"
+    } else {
+        text
     }
-    let cut: String = text.chars().take(LONGEST_REASON - 1).collect();
-    cut + "…"
+}
+
+fn is_long(text: &str) -> bool {
+    text.chars().count() > LONGEST_REASON
+}
+
+/// What the table had to cut: the end of a reason is often its cure.
+fn long_reasons(outcome: &Outcome) -> Vec<String> {
+    let reasons = outcome
+        .rows
+        .iter()
+        .map(|row| (&row.name, row.fate.to_string()));
+    let long = reasons.filter(|(_, text)| is_long(text));
+    long.map(|(name, text)| super::in_one_line(&format!("{name}: {text}")))
+        .collect()
 }
 
 fn signed(delta: TimeDelta) -> String {
@@ -177,12 +200,13 @@ fn summary(outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     if outcome.start_at.is_some() {
         let spread = outcome.spread.map_or_else(String::new, spread_text);
-        let (started, wanted) = (outcome.started, outcome.wanted);
-        lines.push(format!("{started} of {wanted} runners started{spread}"));
+        let (started, wanted) = (outcome.started, runners(outcome.wanted as usize));
+        lines.push(format!("{started} of {wanted} started{spread}"));
     }
-    if let Some((spread, runners)) = outcome.first_request_spread() {
+    if let Some((spread, seen)) = outcome.first_request_spread() {
         lines.push(format!(
-            "first requests of {runners} runners as the target saw them: spread {} ms",
+            "first requests of {} as the target saw them: spread {} ms",
+            runners(seen),
             millis(spread)
         ));
     }

@@ -3,13 +3,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use rendezvous::Phase;
+use rendezvous::{Board, DirectoryStore, Phase, Store};
 
-use super::{json, table};
+use super::{json, status, table};
 use crate::decide::outcome::{Fate, FirstRequest, Outcome, Row};
 use crate::decide::spread;
 use crate::exit::Code;
-use crate::testing::{a_plan_id, a_start, noon, run_id, runner, stage};
+use crate::testing::{a_plan_id, a_report, a_start, gathering_plan, noon, run_id, runner, stage};
 
 fn row(name: &str, late_us: i64) -> Row {
     Row {
@@ -130,15 +130,59 @@ exit code 75: not started
 }
 
 #[test]
-fn a_long_reason_does_not_make_the_table_wide() {
+fn a_long_reason_is_cut_in_the_table_and_whole_below() {
     let mut failed = row("runner-1", 0);
-    failed.fate = Fate::Ended(Some(Phase::Failed), Some("ä".repeat(400)));
+    let reason = format!(
+        "setup()\tdid not work{}; use --setup k6",
+        " at all".repeat(20)
+    );
+    failed.fate = Fate::Ended(Some(Phase::Failed), Some(reason.clone()));
     let text = table::result(&outcome(vec![failed]));
+    assert!(!text.contains('\t'), "{text}");
+    let lines: Vec<_> = text.lines().collect();
+    let whole = format!("runner-1: failed: {}", reason.replace('\t', " "));
+    assert!(lines.contains(&whole.as_str()), "{text}");
+    let of_the_table = lines.iter().filter(|line| line.starts_with('|'));
     assert!(
-        text.lines().all(|line| line.chars().count() < 170),
+        of_the_table.clone().all(|line| line.chars().count() < 170),
         "{text}"
     );
-    assert!(text.contains("failed: ä"));
+    assert!(
+        of_the_table
+            .clone()
+            .any(|line| line.contains("| failed: setup() did")),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_status_says_what_a_runner_waits_for_and_keeps_to_its_lines() {
+    let mut waiting = a_report("r1", Phase::Starting);
+    waiting.waiting_for = Some("k6 to build its VUs".to_owned());
+    let mut ended = a_report("r2", Phase::Failed);
+    ended.reason = Some("failed: with a\ttab".to_owned());
+    let mut plan = gathering_plan();
+    plan.runners_wanted = 1;
+    let directory = tempfile::tempdir().unwrap();
+    let store = DirectoryStore::open(directory.path()).unwrap();
+    let empty = store.read(&stage()).await.unwrap();
+    let shown = status::text(&status::Status {
+        location: "/s".to_owned(),
+        run: run_id(),
+        stage: stage(),
+        board: Board {
+            plan: Ok(Some(plan)),
+            ..empty
+        },
+        reports: vec![waiting, ended],
+        unreadable: Vec::new(),
+    });
+    assert!(shown.contains("gathering 1 runner, 1m left"), "{shown}");
+    assert!(
+        shown.contains("| waiting for k6 to build its VUs |"),
+        "{shown}"
+    );
+    assert!(shown.contains("| with a tab "), "{shown}");
 }
 
 #[test]

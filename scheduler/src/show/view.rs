@@ -27,7 +27,7 @@ pub struct View {
 const NAMED: usize = 3;
 
 /// A pipeline's reader is to see that the wait goes on.
-const QUIET_WAIT: Duration = Duration::from_secs(10);
+const QUIET_WAIT: Duration = Duration::from_secs(5);
 
 /// A load test runs for long, and k6's own output tells how it goes.
 const QUIET_RUN: Duration = Duration::from_secs(60);

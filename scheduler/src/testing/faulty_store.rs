@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, unfold};
 use rendezvous::{
-    Abort, Board, Plan, Report, ReportEvent, Revision, RunId, RunnerId, Slot, StageName, Store,
-    StoreError, Write,
+    Abort, Board, Hold, Plan, Report, ReportEvent, Revision, RunId, RunnerId, Slot, StageName,
+    Store, StoreError, Write,
 };
 use tokio::time::sleep;
 
@@ -98,6 +98,16 @@ impl Store for FaultyStore {
     async fn write_abort(&self, abort: &Abort) -> Result<(), StoreError> {
         self.check()?;
         self.inner.write_abort(abort).await
+    }
+
+    async fn knows(&self, run: &RunId) -> Result<bool, StoreError> {
+        self.check()?;
+        self.inner.knows(run).await
+    }
+
+    async fn hold(&self, stage: &StageName, runner: &RunnerId) -> Result<Option<Hold>, StoreError> {
+        self.check()?;
+        self.inner.hold(stage, runner).await
     }
 
     async fn publish(&self, report: &Report) -> Result<(), StoreError> {

@@ -3,9 +3,9 @@ use super::*;
 use crate::decide::muster::muster;
 use crate::decide::roster::{Seen, Sighting};
 use crate::testing::{
-    a_plan_id, a_report, a_set_plan, a_start, agreed, run_id, runner, seconds, stage,
+    a_plan_id, a_report, a_set_plan, a_start, agreed, noon, run_id, runner, seconds, stage,
 };
-use rendezvous::{Abort, Report};
+use rendezvous::{Abort, Incarnation, Report};
 use rstest::rstest;
 use tokio::time::Instant;
 
@@ -42,6 +42,7 @@ impl Scenario {
             run: &run_id(),
             stage: &stage(),
             wanted: 2,
+            own_utc: noon() + TimeDelta::hours(25),
             waited: self.waited,
             ending,
             roster: &self.roster,
@@ -128,6 +129,85 @@ fn a_start_that_k6_did_not_confirm_is_not_well() {
     let outcome = Scenario::of(vec![running("r1", 0), unconfirmed]).judge(&followed());
     assert_eq!(outcome.code, Code::NotWell);
     assert_eq!(outcome.faults, ["r2: fired, but k6 was not seen running"]);
+}
+
+#[test]
+fn two_processes_under_one_runner_id_are_not_well() {
+    let mut scenario = Scenario::of(vec![running("r1", 0), running("r2", 0)]);
+    let mut twin = running("r2", 0);
+    twin.incarnation = Incarnation::random();
+    for report in [twin, running("r2", 0)] {
+        scenario.roster.report(report, true, scenario.began);
+    }
+    let outcome = scenario.judge(&followed());
+    assert_eq!(outcome.code, Code::NotWell);
+    assert!(
+        outcome.faults[0].starts_with("r2: two processes"),
+        "{:?}",
+        outcome.faults
+    );
+}
+
+/// A start that another scheduler set, of reports that were seen to change or only found.
+fn adopted(reports: Vec<Report>, live: bool, waited: bool) -> Outcome {
+    let (plan, expected) = (a_set_plan(), Expected::Number(2));
+    let mut scenario = Scenario::of(Vec::new());
+    for report in reports {
+        scenario.roster.report(report, live, scenario.began);
+    }
+    scenario.waited = waited;
+    scenario.judge(&Ending::Followed { plan, expected })
+}
+
+#[rstest]
+#[case::well(0, false, 78)]
+#[case::well_to_its_end(0, true, 78)]
+#[case::a_threshold(99, true, 99)]
+fn a_start_that_was_over_before_is_shown_and_is_none(
+    #[case] code: u8,
+    #[case] waited: bool,
+    #[case] expected: u8,
+) {
+    let reports = || {
+        ["r1", "r2"]
+            .map(|name| ended(name, Phase::Finished, code))
+            .to_vec()
+    };
+    let outcome = adopted(reports(), false, waited);
+    assert_eq!(outcome.code.number(), expected);
+    assert_eq!(
+        outcome.faults,
+        [
+            "this run started at 2026-03-01T12:00:00Z, 1day 1h ago by this machine's clock; \
+          its result is shown again, and a new run needs a new --run"
+        ]
+    );
+    assert_eq!(
+        adopted(reports(), true, false).code,
+        Code::Well,
+        "seen to end"
+    );
+}
+
+#[test]
+fn one_that_is_seen_to_run_vouches_for_the_start() {
+    let outcome = adopted(vec![running("r1", 0), running("r2", 0)], true, false);
+    assert_eq!((outcome.code, outcome.faults.len()), (Code::Well, 0));
+}
+
+#[test]
+fn the_greater_number_of_runners_is_the_one_that_was_wanted() {
+    for plans in [1, 4] {
+        let mut plan = a_set_plan();
+        plan.runners_wanted = plans;
+        let expected = Expected::Number(1);
+        let outcome =
+            Scenario::of(vec![running("r1", 0)]).judge(&Ending::Followed { plan, expected });
+        assert_eq!(
+            (outcome.code, outcome.wanted),
+            (Code::NotWell, plans.max(2))
+        );
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! More than one scheduler, or what an earlier one left.
 
-use rendezvous::{Plan, PlanId, PlanState, RunId, Write};
+use rendezvous::{LatePolicy, Plan, PlanId, PlanState, RunId, Write};
 
 use super::place::Place;
 use super::*;
+use crate::decide::outcome::Outcome;
 use crate::run::settings::Settings;
 use crate::testing::{a_set_plan, gathering_plan, stage};
 use crate::trouble::Trouble;
@@ -37,6 +38,134 @@ async fn of_two_schedulers_at_once_one_sets_the_instant_and_the_other_follows() 
             .count();
         assert_eq!(followers, 1, "round {round}");
     }
+}
+
+/// Starts with four runners wanted and then, on the same plan, with one wanted, while one is there.
+async fn four_wanted_and_one_wanted(
+    late: (Option<LatePolicy>, Option<LatePolicy>),
+) -> (Outcome, Outcome, Plan) {
+    let place = Place::new();
+    let (mut four, mut one) = (place.settings(4), place.settings(1));
+    (four.terms.late, one.terms.late) = late;
+    let later = async {
+        sleep(seconds(2)).await;
+        place.agent("r1", Manner::default());
+        place.start(one).await.1
+    };
+    let ((_, first), second) = tokio::join!(place.start(four), later);
+    (first, second, plan_of(&place).await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wanted_more_runners_than_another_scheduler_started_is_not_content() {
+    let (first, second, _) = four_wanted_and_one_wanted((None, None)).await;
+    assert_eq!(first.start_at, second.start_at);
+    for outcome in [first, second] {
+        assert_eq!((outcome.code, outcome.wanted), (Code::NotWell, 4));
+        assert_eq!(outcome.faults, ["only 1 of 4 runners started"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_terms_of_the_plan_that_stands_are_the_runs() {
+    let (join, skip) = (Some(LatePolicy::Join), Some(LatePolicy::Skip));
+    let (_, _, plan) = four_wanted_and_one_wanted((join, skip)).await;
+    assert_eq!((plan.terms.late, plan.runners_wanted), (join, 4));
+    assert!(plan.start_at().is_some());
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_over_is_not_taken_for_a_new_one(#[values(false, true)] wait: bool) {
+    let place = Place::new();
+    let agent = place.agent("r1", Manner::default());
+    let mut settings = place.settings(1);
+    (_, _) = place.start(settings.clone()).await;
+    assert_eq!(agent.await.unwrap().phase, Phase::Finished);
+    sleep(seconds(3600)).await;
+
+    let began = Instant::now();
+    settings.wait = wait;
+    let (_, outcome) = place.start(settings).await;
+    assert_eq!((outcome.code, outcome.started), (Code::NotWell, 1));
+    let fault = &outcome.faults[0];
+    assert!(
+        fault.starts_with("this run started at 2026-03-01T12:00:0"),
+        "{fault}"
+    );
+    assert!(fault.contains("a new run needs a new --run"), "{fault}");
+    assert!(began.elapsed() < seconds(5), "nobody has to be waited for");
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_killed_altogether_is_not_taken_for_one_that_runs(
+    #[values(false, true)] wait: bool,
+) {
+    let place = Place::new();
+    let silent_after = Some(Duration::ZERO);
+    place.agent(
+        "r1",
+        Manner {
+            silent_after,
+            ..Manner::default()
+        },
+    );
+    let mut settings = place.settings(1);
+    settings.wait = true;
+    killed_after(&place, settings.clone(), seconds(9)).await;
+    sleep(seconds(3600)).await;
+    settings.wait = wait;
+    let (_, outcome) = place.start(settings).await;
+    assert_eq!(outcome.code, Code::NotWell);
+    assert!(
+        outcome.faults[0].contains("a new run needs a new --run"),
+        "{:?}",
+        outcome.faults
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_comes_to_a_run_that_is_over_makes_it_no_new_one() {
+    let place = Place::new();
+    place.agent("r1", Manner::default());
+    place.start(place.settings(1)).await;
+    sleep(seconds(60)).await;
+    place.agent(
+        "r1",
+        Manner {
+            ready_after: seconds(1),
+            fails: Some(77),
+            ..Manner::default()
+        },
+    );
+    let (_, outcome) = place.start(place.settings(1)).await;
+    assert_eq!(outcome.code, Code::NotWell);
+    assert!(
+        outcome.faults[0].starts_with("this run started at"),
+        "{:?}",
+        outcome.faults
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instant_that_nobody_will_see_is_not_waited_for() {
+    let place = Place::new();
+    let plan = Plan {
+        state: PlanState::Set {
+            start_at: noon() + TimeDelta::days(2),
+            quorum: 1,
+        },
+        ..a_set_plan()
+    };
+    let empty = place.store().read(&stage()).await.unwrap().revision;
+    place.store().write_plan(&plan, &empty).await.unwrap();
+    place.agent("r1", Manner::default());
+    let began = Instant::now();
+    let (ending, outcome) = place.start(place.settings(1)).await;
+    assert_eq!(outcome.code, Code::NoAccess);
+    assert!(ending.to_string().contains("more than a day"), "{ending}");
+    assert!(began.elapsed() < seconds(15));
 }
 
 /// Conducts a start for so long, and then is gone without a trace.
