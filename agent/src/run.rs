@@ -390,10 +390,15 @@ impl Runner {
                 );
             }
         }
-        match &end.reason {
-            Some(reason) if end.code != 0 => tracing::error!(code = end.code, "{reason}"),
-            Some(reason) => tracing::info!(code = end.code, "{reason}"),
-            None => tracing::info!(code = end.code, "k6 ended"),
+        let Identity {
+            run, stage, name, ..
+        } = &self.identity;
+        let (phase, code) = (end.phase, end.code);
+        let what = end.reason.as_deref().unwrap_or("k6 ended");
+        if end.reason.is_some() && code != 0 {
+            tracing::error!(%run, %stage, runner = %name, %phase, code, "{what}");
+        } else {
+            tracing::info!(%run, %stage, runner = %name, %phase, code, "{what}");
         }
         end.code
     }
