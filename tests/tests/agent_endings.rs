@@ -97,7 +97,12 @@ impl When {
 }
 
 fn files() -> Vec<PathBuf> {
-    let names = ["abort.json", "plan-main.json", "reports/main/runner-1.json"];
+    let names = [
+        "abort.json",
+        "places/main/runner-1.lock",
+        "plan-main.json",
+        "reports/main/runner-1.json",
+    ];
     names.map(PathBuf::from).to_vec()
 }
 

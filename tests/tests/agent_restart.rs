@@ -151,3 +151,25 @@ fn a_runner_that_fired_by_a_plan_from_the_last_moment_does_not_run_again(
     again.ended(SOON).assert(Phase::Refused, 77);
     assert_eq!(target.load_count(RUNNER), load);
 }
+
+#[test]
+fn a_second_process_of_one_runner_is_refused_and_leaves_the_first_alone() {
+    let Some(k6) = K6::V1.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let runner = launch(&stage, &target).start(k6_run(&k6, &[], "one-iteration"));
+    let ready = runner.wait_for_phase(Phase::Ready, SOON);
+
+    let second = launch(&stage, &target).start(k6_run(&k6, &[], "one-iteration"));
+    assert_eq!(second.process().wait(SOON).code, Some(77));
+    let stderr = second.process().stderr();
+    assert!(
+        stderr.contains("another process is running runner-1"),
+        "{stderr}"
+    );
+    second.process().assert_nothing_left();
+
+    assert_eq!(runner.report().unwrap().incarnation, ready.incarnation);
+    stage.set_in(LEAD);
+    runner.ended(SOON).assert(Phase::Finished, 0);
+    assert_eq!(target.load_count(RUNNER), 1);
+}

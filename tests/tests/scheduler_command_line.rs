@@ -3,7 +3,6 @@
 
 use std::fs;
 
-use chrono::TimeDelta;
 use rendezvous::{LatePolicy, Phase, Plan};
 use rstest::rstest;
 use serde_json::Value;
@@ -12,7 +11,7 @@ use support::{
     process::Program,
     programs,
     runner::SOON,
-    scheduler::{Ended, Local, Run, SOONEST, ended},
+    scheduler::{Ended, Run, SOONEST, ended},
     scratch::Scratch,
     stage::Stage,
 };
@@ -165,40 +164,45 @@ fn the_version_is_the_projects() {
     );
 }
 
+/// Runs a command of the scheduler's that is told everything by variables.
+fn by_variables(command: &str, variables: &[(&str, &str)]) -> Ended {
+    let program = Program::new(programs::scheduler()).args([command]);
+    let program = variables
+        .iter()
+        .fold(program, |program, (variable, value)| {
+            program.env(variable, value)
+        });
+    ended(&program.start())
+}
+
 #[test]
 fn every_option_of_a_start_can_be_given_by_a_variable() {
     let run = Run::new();
-    let pod = ["--name", "pod-7"];
     let _runner = run
         .launch("a")
-        .options(pod)
+        .options(["--name", "pod-7"])
         .start(run.k6("threshold-fails"));
     let store = format!("dir:{}", run.stage.directory().display());
     let first_requests = run.target.url() + "/first-requests";
-    let scheduler = [
-        ("TMINUS_STORE", store.as_str()),
-        ("TMINUS_RUN", run.stage.run().as_str()),
-        ("TMINUS_STAGE", "main"),
-        ("TMINUS_RUNNERS", "2"),
-        ("TMINUS_MIN_RUNNERS", "1"),
-        ("TMINUS_GRACE_PERIOD", "0s"),
-        ("TMINUS_MAX_WAIT", "20s"),
-        ("TMINUS_LEAD", "1s"),
-        ("TMINUS_LATE", "skip"),
-        ("TMINUS_LATE_TOLERANCE", "1500ms"),
-        ("TMINUS_OUTPUT", "json"),
-        ("TMINUS_FIRST_REQUESTS", &first_requests),
-        ("TMINUS_WAIT", "true"),
-    ]
-    .into_iter()
-    .fold(
-        Program::new(programs::scheduler()),
-        |program, (variable, value)| program.env(variable, value),
-    )
-    .args(["start"])
-    .start();
-    let ended = ended(&scheduler);
-    // By --wait it is the runner's, which is worse than a missing one.
+    let ended = by_variables(
+        "start",
+        &[
+            ("TMINUS_STORE", &store),
+            ("TMINUS_RUN", run.stage.run().as_str()),
+            ("TMINUS_STAGE", "main"),
+            ("TMINUS_RUNNERS", "2"),
+            ("TMINUS_MIN_RUNNERS", "1"),
+            ("TMINUS_GRACE_PERIOD", "0s"),
+            ("TMINUS_MAX_WAIT", "20s"),
+            ("TMINUS_LEAD", "1s"),
+            ("TMINUS_LATE", "skip"),
+            ("TMINUS_LATE_TOLERANCE", "1500ms"),
+            ("TMINUS_OUTPUT", "json"),
+            ("TMINUS_FIRST_REQUESTS", &first_requests),
+            ("TMINUS_WAIT", "true"),
+        ],
+    );
+    // As it waits, it is the runner's code, which is worse than a missing one.
     let result = ended.assert(99).assert_told("0/2 ready, 20s left").result();
     let runner = result.runner("a").unwrap();
     assert_eq!(
@@ -212,61 +216,23 @@ fn every_option_of_a_start_can_be_given_by_a_variable() {
 }
 
 #[test]
-fn every_option_of_the_others_can_be_given_by_a_variable() {
+fn every_option_of_abort_and_status_can_be_given_by_a_variable() {
     let run = Run::new();
-    let store = format!("dir:{}", run.stage.directory().display());
-    let by_variables = |command: &str, more: [(&str, &str); 2]| {
-        let program = Program::new(programs::scheduler())
-            .args([command])
-            .env("TMINUS_STORE", &store)
-            .env("TMINUS_RUN", run.stage.run().as_str());
-        let program = more
-            .into_iter()
-            .fold(program, |program, (variable, value)| {
-                program.env(variable, value)
-            });
-        ended(&program.start())
-    };
     run.stage.gather(SOON);
-    by_variables(
-        "abort",
-        [("TMINUS_WHY", "a reason of mine"), ("UNUSED", "")],
-    )
-    .assert(0);
-    let shown = by_variables(
-        "status",
-        [("TMINUS_STAGE", "warm-up"), ("TMINUS_OUTPUT", "json")],
-    );
+    let store = format!("dir:{}", run.stage.directory().display());
+    let variables = [
+        ("TMINUS_STORE", store.as_str()),
+        ("TMINUS_RUN", run.stage.run().as_str()),
+        ("TMINUS_WHY", "a reason of mine"),
+        ("TMINUS_STAGE", "warm-up"),
+        ("TMINUS_OUTPUT", "json"),
+    ];
+    by_variables("abort", &variables).assert(0);
+    let shown = by_variables("status", &variables);
     let shown: Value = serde_json::from_str(&shown.assert(0).stdout).unwrap();
     assert_eq!(
         (&shown["stage"], &shown["abort"]["why"]),
         (&"warm-up".into(), &"a reason of mine".into())
-    );
-
-    let at = (Moment::now().utc - TimeDelta::days(1)).to_rfc3339();
-    let runner = run.runner("a", "1s");
-    runner.ended(SOON).assert(Phase::Aborted, 76);
-    let (local, fake) = (Local::new(), support::fake_k6::Behaviour::default());
-    let fake = support::fake_k6::FakeK6::new(local.home(), "k6", &fake);
-    let program = local
-        .program(
-            1,
-            &[],
-            [fake.program().as_os_str(), "run".as_ref(), "x.js".as_ref()],
-        )
-        .env("TMINUS_AT", &at)
-        .env("TMINUS_AGENT", programs::agent())
-        .env("TMINUS_SETUP", "k6")
-        .env("TMINUS_SETUP_MAX_AGE", "1h")
-        .env("TMINUS_GRACE", "5s");
-    let refused = ended(&fake.environment(program).start());
-    refused
-        .assert(75)
-        .result()
-        .assert_ending("instant_refused", "past");
-    assert!(
-        fake.requests("POST /v1/setup").is_empty(),
-        "setup() was not left to k6"
     );
 }
 

@@ -107,10 +107,10 @@ fn two_schedulers_at_once_set_one_instant() {
     for round in 0..10 {
         let run = Run::new();
         let runners = ["a", "b"].map(|name| run.launch(name).start(run.k6("one-iteration")));
-        let one = run.start(2, SOONEST);
-        // Each round they meet at another step.
+        // Each would set another instant, and each round they meet at another step.
+        let one = run.start(2, ["--lead", "1s"]);
         sleep(Duration::from_millis(20) * round);
-        let other = run.start(2, SOONEST);
+        let other = run.start(2, ["--lead", "3s"]);
         let results = [one, other].map(|scheduler| ended(&scheduler).assert(0).result());
         let instants: BTreeSet<_> = results
             .iter()

@@ -233,6 +233,22 @@ fn a_slow_setup_of_one_delays_nobodys_load() {
     assert!(instant >= setup.first.utc + TimeDelta::seconds(3));
 }
 
+#[test]
+fn a_setup_that_is_left_to_k6_runs_after_the_instant() {
+    let Some(k6) = K6::V1.program() else { return };
+    let (local, target) = (Local::new(), Target::start());
+    let scheduler = local
+        .program(2, &SOONEST, k6_run(&k6, &[], "one-is-different"))
+        .env("TARGET", target.url())
+        .env("TMINUS_SETUP", "k6")
+        .start();
+    let instant = ended(&scheduler).assert(0).result().start_at().unwrap();
+    for runner in ["runner-1", "runner-2"] {
+        let setup = target.hits(runner, "/setup").unwrap();
+        assert!(setup.count == 1 && setup.first.utc >= instant, "{setup:?}");
+    }
+}
+
 #[rstest]
 #[case::syntax_error("syntax-error", 107, "Unexpected token")]
 #[case::exception_in_init("init-throws", 107, "no luck")]
