@@ -34,8 +34,8 @@ pub struct Paused {
 pub fn start(count: usize, k6: &Path, scratch: &Scratch, target: &Target) -> Vec<Paused> {
     let script = scratch.write("load.js", SCRIPT);
     let all: Vec<Paused> = (1..=count)
-        .map(|number| {
-            let address = free();
+        .zip(free(count))
+        .map(|(number, address)| {
             let running = Program::new(k6)
                 .args([
                     "run",
@@ -90,9 +90,12 @@ pub fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes[..length]).into_owned()
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
+/// Free ports, each another: all are held until the last one is found.
+fn free(count: usize) -> Vec<SocketAddr> {
+    let held: Vec<_> = (0..count)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+        .collect();
+    held.iter()
+        .map(|listener| listener.local_addr().unwrap())
+        .collect()
 }
