@@ -17,9 +17,9 @@ use crate::target::Target;
 /// How early a request may seem: the clock is read at two places. No time is given for anything else.
 const READING: TimeDelta = TimeDelta::milliseconds(1);
 
-/// How late a first request may be on a machine with more to do than it can: as late as a start that is still on
-/// time.
-const LATE: TimeDelta = TimeDelta::seconds(1);
+/// How late a first request may be on a machine with more to do than it can. The start itself is held to its
+/// tolerance by its exit code; on two cores with other suites beside this one, k6 was seen to take a second from there.
+const LATE: TimeDelta = TimeDelta::seconds(5);
 
 /// # Panics
 /// If the load of any of these runners began early or late, or if any other has made load.
