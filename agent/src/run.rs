@@ -252,15 +252,9 @@ impl Runner {
             Action::RunTeardown(within) => {
                 sources::teardown(self.api.as_ref(), within, &self.events)
             }
-            Action::StopK6 => {
-                self.tail.close();
-                sources::stop(self.api.as_ref(), &self.events);
-            }
+            Action::StopK6 => sources::stop(self.api.as_ref(), &self.events),
             Action::SignalK6(signal) => self.signal(unix(signal)),
-            Action::KillK6 => {
-                self.tail.close();
-                self.signal(Signal::SIGKILL);
-            }
+            Action::KillK6 => self.signal(Signal::SIGKILL),
             Action::Arm {
                 start_at,
                 late,

@@ -25,6 +25,9 @@ const SIGNS_OF_ERROR: [&str; 6] = [
     "Error:",
 ];
 
+/// What k6 (v1.1.0 and v2.2.0) logs as an error when it is stopped by its API, as only we do: no reason for anything.
+const STOPPED_BY_US: &str = "test run stopped from REST API";
+
 /// Whether to pass it through this process at all: a terminal is given to k6 itself,
 /// which colours its log only there. Whoever sits before it reads the lines there.
 #[must_use]
@@ -41,7 +44,6 @@ struct TailState {
     errors: VecDeque<String>,
     others: VecDeque<String>,
     current: Vec<u8>,
-    closed: bool,
 }
 
 impl Tail {
@@ -61,16 +63,8 @@ impl Tail {
         lines.into()
     }
 
-    /// Keeps nothing of what comes from now on: what k6 says of being stopped by us is no reason for anything.
-    pub fn close(&self) {
-        self.lock().closed = true;
-    }
-
     fn take(&self, bytes: &[u8]) {
         let mut state = self.lock();
-        if state.closed {
-            return;
-        }
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (text, ended) = match part.split_last() {
                 Some((b'\n', text)) => (text, true),
@@ -95,7 +89,7 @@ impl Tail {
 impl TailState {
     fn end_line(&mut self) {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.current)).into_owned();
-        if line.trim().is_empty() {
+        if line.trim().is_empty() || line.contains(STOPPED_BY_US) {
             return;
         }
         let kept = if SIGNS_OF_ERROR.iter().any(|sign| line.contains(sign)) {
@@ -164,12 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn what_k6_says_of_being_stopped_by_us_is_not_kept() {
+    fn what_k6_says_of_being_stopped_by_us_is_not_kept_but_what_comes_with_it_is() {
         let tail = Tail::default();
-        tail.take(b"level=warning msg=\"before\"\n");
-        tail.close();
         tail.take(b"level=error msg=\"test run stopped from REST API\"\n");
-        assert_eq!(tail.lines(), ["level=warning msg=\"before\""]);
+        tail.take(b"level=error msg=\"no luck\"\n");
+        assert_eq!(tail.lines(), ["level=error msg=\"no luck\""]);
     }
 
     #[test]

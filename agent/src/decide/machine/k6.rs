@@ -53,7 +53,8 @@ impl Machine {
     pub(super) fn on_built(&mut self, now: Moment) -> Vec<Action> {
         if self.settings.early_setup {
             self.state = State::SettingUp;
-            return vec![Action::Poll(None), Action::RunSetup];
+            // What it waits for has changed, though the phase has not.
+            return vec![Action::Poll(None), Action::RunSetup, Action::Report];
         }
         let mut actions = vec![Action::Poll(None)];
         actions.extend(self.become_ready(now));
