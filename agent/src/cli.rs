@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::clock_check::ClockCheck;
 use clap::{Parser, ValueEnum};
-use rendezvous::{LatePolicy, RunId, RunnerId, StageName, StoreLocation};
+use rendezvous::{
+    LatePolicy, Plan, RunId, RunnerId, StageName, StoreLocation, Terms, duration_within,
+};
 use tracing_appender::non_blocking::WorkerGuard;
 
 /// Starts k6 paused, reports when it is ready, and resumes it at the agreed instant.
@@ -136,36 +138,17 @@ pub enum LogFormat {
     Json,
 }
 
-/// A day: what waits longer has been forgotten.
-const LONGEST: Duration = Duration::from_secs(86_400);
-
-fn duration(text: &str, range: std::ops::RangeInclusive<Duration>) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; give a duration such as 90s or 10m"))?;
-    if range.contains(&duration) {
-        return Ok(duration);
-    }
-    let (least, most) = (
-        humantime::format_duration(*range.start()),
-        humantime::format_duration(*range.end()),
-    );
-    Err(format!("it must be between {least} and {most}"))
-}
-
 /// A duration above zero and up to a day.
 pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_millis(1)..=LONGEST)
+    duration_within(text, Duration::from_millis(1)..=Plan::LONGEST_WAIT)
 }
 
 fn tolerance(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO..=rendezvous::Terms::LONGEST_TOLERANCE)
+    duration_within(text, Duration::ZERO..=Terms::LONGEST_TOLERANCE)
 }
 
-/// Spinning eats the CPU quota that k6 needs at that very moment.
-const LONGEST_SPIN: Duration = Duration::from_millis(2);
-
 fn spin(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO..=LONGEST_SPIN)
+    duration_within(text, Duration::ZERO..=clock::wait::MAX_SPIN)
 }
 
 /// What the program was called for.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Parser, ValueEnum};
 use clock::ntp::NtpSetting;
-use clock::{Clock, ErrorBound, Knowledge, MachineTimebase, SourceKnowledge, Terms};
+use clock::{Clock, Knowledge, MachineTimebase, SourceKnowledge, Terms};
 use rendezvous::code;
 use serde_json::{Value, json};
 
@@ -95,10 +95,7 @@ impl Answer {
         let reading = clock.now();
         Self {
             utc: reading.midpoint(),
-            bound: match reading.bound() {
-                ErrorBound::Unmeasured => None,
-                ErrorBound::Within(bound) => Some(bound),
-            },
+            bound: reading.bound().measured(),
             knowledge: clock.knowledge(),
             unfit: clock.fit(terms).err().map(|unfit| unfit.to_string()),
         }

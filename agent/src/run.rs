@@ -235,8 +235,7 @@ impl Runner {
             .machine
             .start()
             .map(|start| format!("{:+.3} ms", millis(start.lateness)));
-        let reason = self.machine.end().and_then(|end| end.reason.clone());
-        tracing::info!(%run, %stage, runner = %name, %phase, lateness, reason, "{phase}");
+        tracing::info!(%run, %stage, runner = %name, %phase, lateness, "{phase}");
     }
 
     fn perform(&mut self, action: Action) {

@@ -15,6 +15,16 @@ pub enum ErrorBound {
     Within(Duration),
 }
 
+impl ErrorBound {
+    /// The bound, if anybody has measured it.
+    pub fn measured(self) -> Option<Duration> {
+        match self {
+            Self::Unmeasured => None,
+            Self::Within(bound) => Some(bound),
+        }
+    }
+}
+
 /// How a clock knows the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

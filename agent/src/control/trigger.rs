@@ -110,10 +110,7 @@ fn resume(
         Ok(reply) => Triggered::Sent {
             fired_at,
             lateness,
-            clock_error: match bound {
-                ErrorBound::Unmeasured => None,
-                ErrorBound::Within(error) => Some(error),
-            },
+            clock_error: bound.measured(),
             reply,
         },
         Err(error) => Triggered::NotSent(error.to_string()),

@@ -14,8 +14,7 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use rendezvous::{Phase, Plan, PlanId};
+use rendezvous::{Phase, Plan, PlanId, StartReport};
 
 pub use vocabulary::{Action, Event, Moment, Reply, Settings, StopSignal, StoreSide, Triggered};
 
@@ -74,21 +73,6 @@ enum Step {
     Killed,
 }
 
-/// The start as it was, for the report.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Start {
-    /// When the resume was sent.
-    pub fired_at: DateTime<Utc>,
-    /// By how much later than the instant.
-    pub lateness: TimeDelta,
-    /// The clock's error then.
-    pub clock_error: Option<Duration>,
-    /// When k6 was first seen past its pause.
-    pub running_at: Option<DateTime<Utc>>,
-    /// When the load was first seen running.
-    pub load_at: Option<DateTime<Utc>>,
-}
-
 /// A runner.
 #[derive(Debug)]
 pub struct Machine {
@@ -97,14 +81,14 @@ pub struct Machine {
     state: State,
     phase: Phase,
     give_up_at: Instant,
-    /// The latest plan and since when; `None` until the store was read.
+    /// The latest plan, whoever's; `None` until the store was read.
     board: Option<Option<Plan>>,
     /// What an earlier process left; `None` until the store was read.
     earlier: Option<Option<Earlier>>,
     seen: Option<PlanId>,
     armed: bool,
     setup_done: Option<(Instant, Duration)>,
-    start: Option<Start>,
+    start: Option<StartReport>,
     vus: Option<u64>,
     api_seen: bool,
     ports_tried: u32,
@@ -192,7 +176,7 @@ impl Machine {
 
     /// The start, once k6 was resumed.
     #[must_use]
-    pub fn start(&self) -> Option<&Start> {
+    pub fn start(&self) -> Option<&StartReport> {
         self.start.as_ref()
     }
 
@@ -233,12 +217,13 @@ impl Machine {
     #[must_use]
     pub fn next_tick(&self) -> Duration {
         match self.state {
-            // A plan may become late any moment.
+            // A plan may become late any moment, or a limit be reached.
             State::Admitting
             | State::Building { .. }
             | State::SettingUp
-            | State::SetupDropped { .. } => Duration::from_millis(250),
-            State::Confirming { .. } | State::Stopping { .. } => Duration::from_millis(250),
+            | State::SetupDropped { .. }
+            | State::Confirming { .. }
+            | State::Stopping { .. } => Duration::from_millis(250),
             State::Waiting | State::Armed { .. } | State::Running | State::Ended(_) => {
                 Duration::from_secs(1)
             }
@@ -313,7 +298,7 @@ impl Machine {
                 reply,
             } => {
                 self.phase = Phase::Fired;
-                self.start = Some(Start {
+                self.start = Some(StartReport {
                     fired_at,
                     lateness,
                     clock_error,

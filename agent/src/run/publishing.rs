@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use clock::{Clock, ErrorBound, Status};
+use clock::Clock;
 use rendezvous::report::{RENEW_EVERY, RENEW_JITTER};
-use rendezvous::{ClockReport, Report, StartReport, Store, StoreError};
+use rendezvous::{ClockReport, Report, Store};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
@@ -164,12 +164,12 @@ impl Publisher {
         }
         self.sequence += 1;
         let report = report(self.sequence, machine, identity, clock, tail);
-        let mut told: Option<StoreError> = None;
+        let mut told = false;
         while let Err(error) = self.store.publish(&report).await {
-            if told.is_none() {
+            if !told {
                 tracing::warn!("the last report is not written yet: {error}");
             }
-            told = Some(error);
+            told = true;
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
         }
     }
@@ -203,31 +203,15 @@ fn report(
         armed,
         clock: ClockReport {
             utc: reading.midpoint(),
-            error: match reading.bound() {
-                ErrorBound::Unmeasured => None,
-                ErrorBound::Within(error) => Some(error),
-            },
-            source: source(reading.status).to_owned(),
+            error: reading.bound().measured(),
+            source: clock.knowledge().to_string(),
         },
         vus: machine.vus(),
         waiting_for: machine.waiting_for(),
         setup_took: machine.setup_took(),
-        start: machine.start().map(|start| StartReport {
-            fired_at: start.fired_at,
-            lateness: start.lateness,
-            clock_error: start.clock_error,
-            running_at: start.running_at,
-            load_at: start.load_at,
-        }),
+        start: machine.start().cloned(),
         exit_code: end.map(|end| end.code),
         reason: end.and_then(|end| end.reason.clone()),
         k6_errors: tail.lines(),
-    }
-}
-
-fn source(status: Status) -> &'static str {
-    match status {
-        Status::SystemClock => "system clock",
-        _ => "unknown",
     }
 }

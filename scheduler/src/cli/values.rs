@@ -1,53 +1,38 @@
 //! Values on the command line, read and checked.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
-use rendezvous::{Plan, Terms};
+use rendezvous::{Plan, Terms, duration_within};
 
 use crate::decide::instant::LEAST_LEAD;
 
 /// An hour: a longer lead is an instant, and there is `--at` for that.
 const LONGEST_LEAD: Duration = Duration::from_secs(3600);
 
-fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; give a duration such as 90s or 10m"))?;
-    if range.contains(&duration) {
-        return Ok(duration);
-    }
-    let (least, most) = range.into_inner();
-    let (least, most) = (
-        humantime::format_duration(least),
-        humantime::format_duration(most),
-    );
-    Err(format!("it must be between {least} and {most}"))
-}
-
 /// How long a quorum may be waited for.
 pub fn max_wait(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_secs(1)..=Plan::LONGEST_WAIT)
+    duration_within(text, Duration::from_secs(1)..=Plan::LONGEST_WAIT)
 }
 
 /// How long the rest is waited for once the minimum is there.
 pub fn grace_period(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO..=Plan::LONGEST_WAIT)
+    duration_within(text, Duration::ZERO..=Plan::LONGEST_WAIT)
 }
 
 /// How far ahead the instant is set.
 pub fn lead(text: &str) -> Result<Duration, String> {
-    duration(text, LEAST_LEAD..=LONGEST_LEAD)
+    duration_within(text, LEAST_LEAD..=LONGEST_LEAD)
 }
 
 /// How late is still on time.
 pub fn tolerance(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO..=Terms::LONGEST_TOLERANCE)
+    duration_within(text, Duration::ZERO..=Terms::LONGEST_TOLERANCE)
 }
 
 /// A duration that only has to be there and to be sensible.
 pub fn positive(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_millis(1)..=Plan::LONGEST_WAIT)
+    duration_within(text, Duration::from_millis(1)..=Plan::LONGEST_WAIT)
 }
 
 /// An instant: RFC 3339, so with a zone.

@@ -78,7 +78,7 @@ impl Machine {
 
     /// Weighs what is known: arms, refuses, or goes on waiting.
     pub(super) fn consider(&mut self, now: Moment) -> Vec<Action> {
-        let (Some(board), Some(earlier)) = (&self.board, &self.earlier) else {
+        let Some(verdict) = self.verdict(now) else {
             return Vec::new();
         };
         if matches!(
@@ -92,12 +92,7 @@ impl Machine {
             return Vec::new();
         }
         self.left_over = None;
-        match judge(
-            board.as_ref(),
-            &self.settings.rules,
-            earlier.as_ref(),
-            now.utc,
-        ) {
+        match verdict {
             Verdict::Nothing(left_over) => {
                 self.seen = None;
                 self.left_over = left_over;
@@ -257,16 +252,14 @@ impl Machine {
 
     /// With an instant in hand, the late policy rules and no longer the deadline.
     fn holds_an_instant(&self, now: Moment) -> bool {
-        let (Some(board), Some(earlier)) = (&self.board, &self.earlier) else {
-            return false;
-        };
-        let verdict = judge(
-            board.as_ref(),
-            &self.settings.rules,
-            earlier.as_ref(),
-            now.utc,
-        );
-        matches!(verdict, Verdict::Start { .. })
+        matches!(self.verdict(now), Some(Verdict::Start { .. }))
+    }
+
+    /// What the board means now; nothing can be said before board and earlier report were read.
+    fn verdict(&self, now: Moment) -> Option<Verdict> {
+        let (board, earlier) = (self.board.as_ref()?, self.earlier.as_ref()?);
+        let rules = &self.settings.rules;
+        Some(judge(board.as_ref(), rules, earlier.as_ref(), now.utc))
     }
 
     fn why_no_plan(&self) -> String {
@@ -285,7 +278,9 @@ impl Machine {
 }
 
 fn late_ending(by: TimeDelta, policy: LatePolicy) -> Ending {
-    let by = humantime::format_duration(by.to_std().unwrap_or_default().round_to_millis());
+    // Finer than a reader cares for is noise.
+    let by = Duration::from_millis(u64::try_from(by.num_milliseconds()).unwrap_or(0));
+    let by = humantime::format_duration(by);
     match policy {
         LatePolicy::Skip => Ending::own(Phase::Skipped, 0, format!("came {by} after the instant")),
         LatePolicy::Refuse | LatePolicy::Join => {
@@ -294,16 +289,5 @@ fn late_ending(by: TimeDelta, policy: LatePolicy) -> Ending {
             );
             Ending::own(Phase::Refused, code::LATE, reason)
         }
-    }
-}
-
-trait RoundToMillis {
-    fn round_to_millis(self) -> Self;
-}
-
-impl RoundToMillis for Duration {
-    /// Finer than a reader cares for is noise.
-    fn round_to_millis(self) -> Self {
-        Duration::from_millis(u64::try_from(self.as_millis()).unwrap_or(u64::MAX))
     }
 }

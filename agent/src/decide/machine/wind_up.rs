@@ -29,37 +29,28 @@ impl Machine {
                 return vec![Action::Disarm];
             }
             State::SettingUp => actions.push(Action::CancelSetup),
-            State::Building { .. } | State::SetupDropped { .. } | State::Waiting => {}
-            State::Confirming { .. } | State::Running => {
-                // The load has begun: k6 runs teardown() itself.
-                actions.push(Action::Poll(None));
-                actions.push(told(signal));
-                self.state = State::Stopping {
-                    ending,
-                    step: Step::Told,
-                    until: now.mono + self.settings.grace,
-                };
-                return actions;
-            }
+            State::Building { .. }
+            | State::SetupDropped { .. }
+            | State::Waiting
+            | State::Confirming { .. }
+            | State::Running => {}
         }
-        let until = now.mono + self.settings.grace;
+        // Once the load has begun, k6 runs teardown() itself.
+        let has_begun = matches!(self.state, State::Confirming { .. } | State::Running);
         actions.push(Action::Poll(None));
-        if self.setup_done.take().is_some() && self.settings.teardown {
+        let step = if !has_begun && self.setup_done.take().is_some() && self.settings.teardown {
             // A teardown() that hangs must leave k6 time to end by itself.
             actions.push(Action::RunTeardown(self.settings.grace / 2));
-            self.state = State::Stopping {
-                ending,
-                step: Step::Teardown { then: signal },
-                until,
-            };
+            Step::Teardown { then: signal }
         } else {
             actions.push(told(signal));
-            self.state = State::Stopping {
-                ending,
-                step: Step::Told,
-                until,
-            };
-        }
+            Step::Told
+        };
+        self.state = State::Stopping {
+            ending,
+            step,
+            until: now.mono + self.settings.grace,
+        };
         actions
     }
 
