@@ -13,6 +13,7 @@ pub mod document;
 mod duration;
 pub mod location;
 pub mod names;
+pub mod pace;
 pub mod plan;
 pub mod report;
 pub mod store;

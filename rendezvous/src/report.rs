@@ -32,6 +32,21 @@ pub struct ClockReport {
     pub error: Option<Duration>,
     /// Where the time comes from, for people.
     pub source: String,
+    /// How far this machine's own clock is behind UTC (negative: ahead). `None`: nobody has
+    /// measured it.
+    pub offset: Option<TimeDelta>,
+    /// The time sources that the time rests on, in a fixed order; at most
+    /// [`ClockReport::MOST_SOURCES`].
+    pub used: Vec<String>,
+    /// The time sources that were asked and are not used, each with its reason, as
+    /// `NAME: REASON`; at most [`ClockReport::MOST_SOURCES`].
+    pub rejected: Vec<String>,
+}
+
+impl ClockReport {
+    /// The most sources of either kind that a report names: more than anybody configures,
+    /// and few enough that a report stays small.
+    pub const MOST_SOURCES: usize = 8;
 }
 
 /// What a runner says of its start.
@@ -48,6 +63,9 @@ pub struct StartReport {
     /// When the load itself was first seen running (status 7 or more): later than
     /// `running_at` by setup(), where that was left to k6.
     pub load_at: Option<DateTime<Utc>>,
+    /// Whether the clock was found to have jumped when it was measured once more after the
+    /// start: `fired_at` and its error are then worth nothing.
+    pub clock_jumped: bool,
 }
 
 /// What a runner publishes about itself.
@@ -63,6 +81,8 @@ pub struct Report {
     pub name: String,
     /// The machine that it runs on.
     pub node: Option<String>,
+    /// The container of the pod that it runs in.
+    pub container: Option<String>,
     /// Which process of this runner.
     pub incarnation: Incarnation,
     /// Grows by one with each report of this incarnation, so that a renewal is a change.

@@ -72,6 +72,7 @@ pub fn a_report(name: &str, phase: Phase) -> Report {
         runner: runner(name),
         name: name.to_owned(),
         node: None,
+        container: None,
         incarnation: Incarnation::new(format!("{name}-process")).unwrap(),
         sequence: 1,
         phase,
@@ -81,6 +82,9 @@ pub fn a_report(name: &str, phase: Phase) -> Report {
             utc: noon(),
             error: None,
             source: "system clock".to_owned(),
+            offset: None,
+            used: Vec::new(),
+            rejected: Vec::new(),
         },
         vus: Some(10),
         waiting_for: None,
@@ -102,6 +106,7 @@ pub fn a_start(late_us: i64) -> StartReport {
         clock_error: None,
         running_at: Some(running_at),
         load_at: Some(running_at),
+        clock_jumped: false,
     }
 }
 

@@ -304,6 +304,7 @@ impl Machine {
                     clock_error,
                     running_at: None,
                     load_at: None,
+                    clock_jumped: false,
                 });
                 let (accepted, doubt) = match reply {
                     Reply::Accepted => (true, None),

@@ -20,6 +20,8 @@ struct ReportForm {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     node: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
     incarnation: Incarnation,
     sequence: u64,
     phase: Phase,
@@ -52,6 +54,12 @@ struct ClockForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error_ns: Option<u64>,
     source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offset_ns: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    used: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rejected: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,6 +73,8 @@ struct StartForm {
     running_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     load_at: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    clock_jumped: bool,
 }
 
 /// A pod's name has at most 253 characters (RFC 1123 subdomain).
@@ -73,6 +83,8 @@ const LONGEST_NAME: usize = 253;
 const LONGEST_TEXT: usize = 500;
 /// Enough for k6's message and its place in the script.
 const LONGEST_ERROR_LINE: usize = 400;
+/// A server's name and a short reason.
+const LONGEST_SOURCE: usize = 120;
 
 impl Report {
     /// The most bytes of a report: what one annotation may take, as thousands of
@@ -99,6 +111,9 @@ impl Report {
                 form.name = halved(&form.name);
                 form.clock.0.source = halved(&form.clock.0.source);
                 halve(&mut form.node);
+                halve(&mut form.container);
+                form.clock.0.rejected.pop();
+                form.clock.0.used.pop();
             } else {
                 form.k6_errors.remove(0);
             }
@@ -110,16 +125,18 @@ impl Report {
             text.as_deref()
                 .map(|text| wire::clean_text(text, LONGEST_TEXT))
         };
+        let name = |name: &Option<String>| {
+            name.as_deref()
+                .map(|name| wire::clean_text(name, LONGEST_NAME))
+        };
         ReportForm {
             version: wire::VERSION,
             run: self.run.clone(),
             stage: self.stage.clone(),
             runner: self.runner.clone(),
             name: wire::clean_text(&self.name, LONGEST_NAME),
-            node: self
-                .node
-                .as_deref()
-                .map(|node| wire::clean_text(node, LONGEST_NAME)),
+            node: name(&self.node),
+            container: name(&self.container),
             incarnation: self.incarnation.clone(),
             sequence: self.sequence,
             phase: self.phase,
@@ -129,6 +146,9 @@ impl Report {
                 utc: wire::write_time(self.clock.utc),
                 error_ns: self.clock.error.map(wire::write_nanos),
                 source: wire::clean_text(&self.clock.source, LONGEST_NAME),
+                offset_ns: self.clock.offset.map(wire::write_delta),
+                used: sources(&self.clock.used),
+                rejected: sources(&self.clock.rejected),
             }),
             vus: self.vus,
             waiting_for: text(&self.waiting_for),
@@ -140,6 +160,7 @@ impl Report {
                     clock_error_ns: start.clock_error.map(wire::write_nanos),
                     running_at: start.running_at.map(wire::write_time),
                     load_at: start.load_at.map(wire::write_time),
+                    clock_jumped: start.clock_jumped,
                 })
             }),
             exit_code: self.exit_code,
@@ -174,12 +195,14 @@ impl Report {
             });
         }
         let text = |text: Option<String>| text.map(|text| wire::clean_text(&text, LONGEST_TEXT));
+        let name = |name: Option<String>| name.map(|name| wire::clean_text(&name, LONGEST_NAME));
         Ok(Self {
             run: form.run,
             stage: form.stage,
             runner: form.runner,
             name: wire::clean_text(&form.name, LONGEST_NAME),
-            node: form.node.map(|node| wire::clean_text(&node, LONGEST_NAME)),
+            node: name(form.node),
+            container: name(form.container),
             incarnation: form.incarnation,
             sequence: form.sequence,
             phase: form.phase,
@@ -189,6 +212,9 @@ impl Report {
                 utc: wire::read_time("clock.utc", &clock.utc)?,
                 error: read_duration("clock.error_ns", clock.error_ns)?,
                 source: wire::clean_text(&clock.source, LONGEST_NAME),
+                offset: clock.offset_ns.map(TimeDelta::nanoseconds),
+                used: sources(&clock.used),
+                rejected: sources(&clock.rejected),
             },
             vus: form.vus,
             waiting_for: text(form.waiting_for),
@@ -216,7 +242,16 @@ fn read_start(Object(form): Object<StartForm>) -> Result<StartReport, Problem> {
         clock_error: read_duration("start.clock_error_ns", form.clock_error_ns)?,
         running_at: time("start.running_at", form.running_at)?,
         load_at: time("start.load_at", form.load_at)?,
+        clock_jumped: form.clock_jumped,
     })
+}
+
+fn sources(sources: &[String]) -> Vec<String> {
+    sources
+        .iter()
+        .take(ClockReport::MOST_SOURCES)
+        .map(|source| wire::clean_text(source, LONGEST_SOURCE))
+        .collect()
 }
 
 /// The newest lines, cleaned, that could stand in a report if nothing else did:

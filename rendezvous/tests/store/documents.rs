@@ -71,9 +71,10 @@ prop_compose! {
         clock_error in option::of(any_durations()),
         running_at in option::of(times()),
         load_at in option::of(times()),
+        clock_jumped in any::<bool>(),
     ) -> StartReport {
         let lateness = TimeDelta::nanoseconds(lateness);
-        StartReport { fired_at, lateness, clock_error, running_at, load_at }
+        StartReport { fired_at, lateness, clock_error, running_at, load_at, clock_jumped }
     }
 }
 
@@ -96,11 +97,13 @@ prop_compose! {
         runner in "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
         incarnation in "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
         (name, source) in (texts.clone(), texts.clone()),
-        node in option::of(texts.clone()),
+        (node, container) in (option::of(texts.clone()), option::of(texts.clone())),
         sequence in any::<u64>(),
         (phase, exit_code) in phases(),
         (plan, armed) in (option::of("[a-z0-9]{1,63}"), any::<bool>()),
-        (utc, error) in (times(), option::of(any_durations())),
+        (utc, error, offset) in (times(), option::of(any_durations()), option::of(any::<i64>())),
+        used in prop::collection::vec(texts.clone(), 0..=ClockReport::MOST_SOURCES),
+        rejected in prop::collection::vec(texts.clone(), 0..=ClockReport::MOST_SOURCES),
         vus in option::of(any::<u64>()),
         waiting_for in option::of(texts.clone()),
         (setup_took, start) in (option::of(any_durations()), option::of(starts())),
@@ -113,12 +116,20 @@ prop_compose! {
             runner: RunnerId::new(runner).unwrap(),
             name,
             node,
+            container,
             incarnation: Incarnation::new(incarnation).unwrap(),
             sequence,
             phase,
             armed: armed && plan.is_some(),
             plan: plan.map(|id| PlanId::new(id).unwrap()),
-            clock: ClockReport { utc, error, source },
+            clock: ClockReport {
+                utc,
+                error,
+                source,
+                offset: offset.map(TimeDelta::nanoseconds),
+                used,
+                rejected,
+            },
             vus,
             waiting_for,
             setup_took,
@@ -159,7 +170,13 @@ proptest! {
         let without_texts = |report: &Report| Report {
             name: String::new(),
             node: None,
-            clock: ClockReport { source: String::new(), ..report.clock.clone() },
+            container: None,
+            clock: ClockReport {
+                source: String::new(),
+                used: Vec::new(),
+                rejected: Vec::new(),
+                ..report.clock.clone()
+            },
             waiting_for: None,
             reason: None,
             k6_errors: Vec::new(),

@@ -63,6 +63,14 @@ pub fn abort(why: &str) -> Abort {
 pub fn full_report() -> Report {
     Report {
         node: Some("node-7".to_owned()),
+        container: Some("z-warmup".to_owned()),
+        clock: ClockReport {
+            error: Some(Duration::from_micros(40)),
+            offset: Some(TimeDelta::milliseconds(-130)),
+            used: vec!["10.0.0.1".to_owned()],
+            rejected: vec!["10.0.0.2: no answer".to_owned()],
+            ..report("k6-1", 7).clock
+        },
         phase: Phase::Finished,
         plan: Some(PlanId::new("plan-1").unwrap()),
         armed: true,
@@ -74,6 +82,7 @@ pub fn full_report() -> Report {
             clock_error: Some(Duration::from_nanos(99)),
             running_at: Some(at("2026-11-25T10:00:00.002Z")),
             load_at: None,
+            clock_jumped: true,
         }),
         exit_code: Some(99),
         reason: Some("thresholds were crossed".to_owned()),
@@ -90,6 +99,7 @@ pub fn report(name: &str, sequence: u64) -> Report {
         runner: runner(name),
         name: name.to_owned(),
         node: None,
+        container: None,
         incarnation: Incarnation::new("first").unwrap(),
         sequence,
         phase: Phase::Starting,
@@ -99,6 +109,9 @@ pub fn report(name: &str, sequence: u64) -> Report {
             utc: at("2026-11-25T09:59:00Z"),
             error: None,
             source: "system clock".to_owned(),
+            offset: None,
+            used: Vec::new(),
+            rejected: Vec::new(),
         },
         vus: None,
         waiting_for: Some("k6 builds its VUs".to_owned()),

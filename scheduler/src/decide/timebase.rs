@@ -200,6 +200,9 @@ mod tests {
             utc,
             error: error_ms.map(Duration::from_millis),
             source: "test".to_owned(),
+            offset: None,
+            used: Vec::new(),
+            rejected: Vec::new(),
         };
         base.hear(&runner(name), &clock, at);
     }
@@ -355,12 +358,18 @@ mod tests {
             utc: DateTime::<Utc>::MIN_UTC,
             error: Some(Duration::MAX),
             source: String::new(),
+            offset: None,
+            used: Vec::new(),
+            rejected: Vec::new(),
         };
         base.hear(&runner("r1"), &clock, origin + seconds(1));
         let clock = ClockReport {
             utc: DateTime::<Utc>::MAX_UTC,
             error: Some(Duration::from_nanos(u64::MAX)),
             source: String::new(),
+            offset: None,
+            used: Vec::new(),
+            rejected: Vec::new(),
         };
         base.hear(&runner("r2"), &clock, origin + seconds(1));
         let reading = base.read(origin + seconds(1), |_| true);

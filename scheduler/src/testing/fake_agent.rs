@@ -121,6 +121,7 @@ impl Agent {
             clock_error: None,
             running_at: Some(fired_at),
             load_at: Some(fired_at),
+            clock_jumped: false,
         });
         self.publish().await;
         if let Some(after) = self.manner.silent_after {
