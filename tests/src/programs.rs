@@ -6,6 +6,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 /// The versions of k6 that tminus is tested with. They differ in their command line and in when they open
@@ -63,6 +64,45 @@ pub fn load_target() -> PathBuf {
     built("load-target")
 }
 
+/// What keeps the programs of a test cluster.
+pub fn cluster_keeper() -> PathBuf {
+    built("cluster-keeper")
+}
+
+/// chronyd, that of the distribution; `None` where there is none and tests with it are to be skipped.
+///
+/// # Panics
+/// If it cannot be got, or, in CI, is not there.
+pub fn chronyd() -> Option<PathBuf> {
+    got("chronyd")
+}
+
+/// The library that shows a program another wall clock, if it is put before the others (`LD_PRELOAD`); `None` where it
+/// is not to be had.
+///
+/// # Panics
+/// If it cannot be got, or, in CI, is not to be had.
+pub fn faketime() -> Option<PathBuf> {
+    got("faketime")
+}
+
+/// What `tools/get.sh` gets by this name; `None` where that is not to be had on this machine, and tests with it are to
+/// be skipped. In CI it then fails.
+fn got(name: &str) -> Option<PathBuf> {
+    let get = Command::new(repository().join("tools/get.sh"))
+        .arg(name)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(get.status.success(), "tools/get.sh {name} failed");
+    let path = String::from_utf8(get.stdout).unwrap();
+    if path.is_empty() {
+        eprintln!("SKIPPED: there is no {name}");
+        return None;
+    }
+    Some(repository().join(path.trim_end()))
+}
+
 /// The folder of the whole project.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -72,7 +112,8 @@ fn named_by(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).map(PathBuf::from)
 }
 
-fn in_ci() -> bool {
+/// Whether what is missing is a failure, and not a reason to skip a test.
+pub(crate) fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|value| value == "true")
 }
 

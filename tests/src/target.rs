@@ -5,13 +5,14 @@
 //! | `/first-requests` | each runner's first load request and their number, as JSON; not counted itself |
 //! | `/delay/250ms` | 200 after that time |
 //! | `/status/503` | that status |
+//! | `/gate/NAME` | 200 once a test has opened the gate of this name |
 //! | any other | 200 |
 //!
 //! A request belongs to the runner that its header `X-Tminus-Runner` names, or `?runner=`. What is below `/setup`
 //! and `/teardown` is counted apart and is no load; `/setup/delay/3s` and the like work there too.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
     thread::JoinHandle,
@@ -20,7 +21,11 @@ use std::{
 use chrono::SecondsFormat;
 use hyper::StatusCode;
 use serde_json::json;
-use tokio::{net::TcpListener, runtime, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    runtime,
+    sync::{oneshot, watch},
+};
 
 use crate::{
     http::{self, Answer, Received},
@@ -44,10 +49,11 @@ pub struct Hits {
     pub count: u64,
 }
 
-/// A target on a loopback port, served by threads of its own until it is dropped.
+/// A target, served by threads of its own until it is dropped.
 pub struct Target {
     address: SocketAddr,
     log: Arc<Mutex<Log>>,
+    gates: watch::Sender<BTreeSet<String>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,10 +71,16 @@ impl Target {
     pub fn start_on(port: u16) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .unwrap_or_else(|error| panic!("no target on port {port}: {error}"));
+        Self::serve(listener)
+    }
+
+    /// Starts one that answers on a listener that there is, which may be in another network.
+    pub fn serve(listener: std::net::TcpListener) -> Self {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Mutex::new(Log::default()));
         let (stop, stopped) = oneshot::channel();
+        let (gates, opened) = watch::channel(BTreeSet::new());
         let served = log.clone();
         let thread = std::thread::spawn(move || {
             let runtime = runtime::Builder::new_multi_thread()
@@ -78,7 +90,9 @@ impl Target {
                 .unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::from_std(listener).unwrap();
-                let serving = http::serve(listener, move |request| answer(served.clone(), request));
+                let serving = http::serve(listener, move |request| {
+                    answer(served.clone(), opened.clone(), request)
+                });
                 tokio::select! {
                     () = serving => {}
                     _ = stopped => {}
@@ -88,6 +102,7 @@ impl Target {
         Self {
             address,
             log,
+            gates,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -96,6 +111,13 @@ impl Target {
     /// Its URL, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Opens a gate: who has asked for it has an answer now, and who will gets one at once.
+    pub fn open(&self, gate: &str) {
+        self.gates.send_modify(|open| {
+            open.insert(gate.to_owned());
+        });
     }
 
     /// The load of each runner that has sent any.
@@ -214,7 +236,11 @@ impl Log {
     }
 }
 
-async fn answer(log: Arc<Mutex<Log>>, request: Received) -> Answer {
+async fn answer(
+    log: Arc<Mutex<Log>>,
+    mut gates: watch::Receiver<BTreeSet<String>>,
+    request: Received,
+) -> Answer {
     if request.uri.path() == "/first-requests" {
         return Ok(http::json(
             StatusCode::OK,
@@ -239,6 +265,12 @@ async fn answer(log: Arc<Mutex<Log>>, request: Received) -> Answer {
         }
     } else if let Some(status) = path.strip_prefix("/status/") {
         status.parse().unwrap_or(StatusCode::BAD_REQUEST)
+    } else if let Some(gate) = path.strip_prefix("/gate/") {
+        match gates.wait_for(|open| open.contains(gate)).await {
+            Ok(_) => StatusCode::OK,
+            // The target is about to be dropped.
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
     } else {
         StatusCode::OK
     };
@@ -318,6 +350,26 @@ mod tests {
         assert_eq!(target.setup_count("runner-1"), 2);
         assert_eq!(target.teardown_count("runner-1"), 1);
         assert_eq!(target.load_count("runner-1"), 1);
+    }
+
+    #[test]
+    fn answers_at_a_gate_once_it_is_open() {
+        let target = Target::start();
+        let open_before = get_in_a_thread(&target, "/gate/open-before");
+        let closed = get_in_a_thread(&target, "/setup/gate/closed");
+        target.open("open-before");
+        assert_eq!(open_before.join().unwrap(), Some(200));
+        target.open("open-after");
+        assert_eq!(get(&target, "runner-1", "/gate/open-after"), 200);
+        assert!(!closed.is_finished());
+
+        target.open("closed");
+        assert_eq!(closed.join().unwrap(), Some(200));
+    }
+
+    fn get_in_a_thread(target: &Target, path: &'static str) -> JoinHandle<Option<u16>> {
+        let address = target.address;
+        std::thread::spawn(move || Some(ask(address, "GET", path, "", "")?.0))
     }
 
     #[test]
