@@ -34,7 +34,7 @@ fn is_label_value(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
-fn is_dns_label(text: &str, longest: usize) -> bool {
+pub(crate) fn is_dns_label(text: &str, longest: usize) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.len() <= longest
         && text.chars().next().is_some_and(inner)

@@ -11,18 +11,6 @@ use crate::names::{Incarnation, PlanId, RunId, RunnerId, StageName};
 
 pub use phase::Phase;
 
-/// How often a runner renews its report while nothing changes: about as often as a
-/// kubelet renews its node's Lease.
-pub const RENEW_EVERY: Duration = Duration::from_secs(10);
-
-/// The part of [`RENEW_EVERY`] by which a renewal comes sooner or later, at random, so
-/// that runners that began together do not all write together.
-pub const RENEW_JITTER: f64 = 0.2;
-
-/// The longest that a healthy runner takes to renew its report: [`RENEW_EVERY`] and the
-/// whole [`RENEW_JITTER`] of it.
-pub const LONGEST_RENEWAL: Duration = Duration::from_secs(12);
-
 /// What a runner says of its clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClockReport {
@@ -111,14 +99,4 @@ pub struct Report {
     pub reason: Option<String>,
     /// The last lines that k6 wrote to its standard error, the newest last.
     pub k6_errors: Vec<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_renewal_is_that_with_all_of_the_jitter() {
-        assert_eq!(RENEW_EVERY.mul_f64(1.0 + RENEW_JITTER), LONGEST_RENEWAL);
-    }
 }

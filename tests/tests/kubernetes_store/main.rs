@@ -1,0 +1,10 @@
+//! The store in Kubernetes on a real API server, as scheduler and runners use it.
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+mod orders;
+mod owners;
+mod races;
+mod refusals;
+mod rights;
+mod run;
