@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::{Parser, ValueEnum};
-use clock::ntp::NtpSetting;
 use clock::{Clock, Knowledge, MachineTimebase, SourceKnowledge, Terms};
 use rendezvous::code;
 use serde_json::{Value, json};
+
+use crate::cli::TimeArguments;
 
 /// Measures this machine's clock now, and says how far it is off and how sure that is.
 ///
@@ -23,23 +24,9 @@ use serde_json::{Value, json};
     max_term_width = 100
 )]
 pub struct ClockCheck {
-    /// Whom to ask: `auto` = the cloud's own server, else the kernel; `none` = nobody; or HOST[:PORT],…
-    #[arg(
-        long,
-        env = "TMINUS_NTP",
-        value_name = "SOURCE",
-        default_value = "auto"
-    )]
-    ntp: NtpSetting,
-
-    /// The widest error that a start allows
-    #[arg(long, env = "TMINUS_MAX_CLOCK_ERROR", value_name = "DURATION", default_value = "50ms",
-          value_parser = crate::cli::positive_duration)]
-    max_clock_error: Duration,
-
-    /// Hold nothing but an NTP server's word good enough
-    #[arg(long, env = "TMINUS_REQUIRE_NTP")]
-    require_ntp: bool,
+    /// Where the time comes from.
+    #[command(flatten)]
+    time: TimeArguments,
 
     /// For people or for programs
     #[arg(
@@ -63,14 +50,11 @@ enum Output {
 /// Measures, tells, and says what to exit with.
 #[must_use]
 pub fn main(check: &ClockCheck) -> u8 {
-    let clock = clock::measure(MachineTimebase, &check.ntp, check.max_clock_error);
-    let terms = Terms {
-        budget: check.max_clock_error,
-        require_ntp: check.require_ntp,
-    };
-    let answer = Answer::of(&clock, terms);
+    let time = &check.time;
+    let clock = clock::measure(MachineTimebase, &time.ntp, time.max_clock_error);
+    let answer = Answer::of(&clock, time.terms());
     let text = match check.output {
-        Output::Text => answer.text(check.max_clock_error),
+        Output::Text => answer.text(time.max_clock_error),
         Output::Json => format!("{}\n", answer.json()),
     };
     // Whoever has closed the output still gets the exit code.

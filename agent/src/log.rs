@@ -7,8 +7,8 @@ use crate::cli::LogFormat;
 
 /// What is logged, in the syntax of tracing's `EnvFilter`.
 const VARIABLE: &str = "TMINUS_LOG";
-/// The HTTP client's own lines help nobody unless asked for.
-const DEFAULT: &str = "warn,agent=info";
+/// The HTTP clients' own lines help nobody unless asked for: whoever made a request tells of its failure.
+const DEFAULT: &str = "warn,kube_client=off,agent=info,rendezvous=info";
 
 /// Sets logging up for the process. Lines are written by a thread of their own, and lost where nobody takes
 /// them off: a reader of standard error that has stopped must not keep the agent from obeying. Dropping what is

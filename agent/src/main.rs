@@ -3,13 +3,18 @@
 use std::process::ExitCode;
 
 use agent::cli::{self, Called};
+use agent::process::signals;
 use agent::{clock_check, run};
 
 fn main() -> ExitCode {
+    signals::hold_back();
     match cli::parse() {
         // The log is written to its end when `_log` is dropped.
         Ok((Called::Run(cli), _log)) => ExitCode::from(run::main(*cli)),
-        Ok((Called::Clock(check), _log)) => ExitCode::from(clock_check::main(&check)),
+        Ok((Called::Clock(check), _log)) => {
+            signals::let_through();
+            ExitCode::from(clock_check::main(&check))
+        }
         Err(code) => ExitCode::from(code),
     }
 }

@@ -1,28 +1,39 @@
 //! Ties the machine to the world: events from k6, the store, signals and
 //! threads go in, and what it decides is done.
 
+mod arming;
+mod backoff;
+mod beginning;
+mod closing;
+mod last;
+mod mark;
+mod place;
 mod publishing;
 mod sources;
 mod starting;
+pub mod termination;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clock::{Cancel, Clock, MachineTimebase};
+use clock::{Clock, Knowledge, Timekeeper};
 use nix::sys::signal::Signal;
-use rendezvous::{Incarnation, RunId, RunnerId, StageName, Store, code};
-use std::sync::Arc;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use rendezvous::{Incarnation, Phase, RunId, RunnerId, StageName, code};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 
-use crate::cli::{Cli, SetupMode};
+use crate::cli::Cli;
 use crate::control::api::Api;
-use crate::control::trigger::{Order, wait_and_resume};
-use crate::decide::admission::Rules;
-use crate::decide::ending::{End, K6Exit};
-use crate::decide::machine::{Action, Event, Machine, Moment, Settings, StopSignal};
+use crate::decide::ending::K6Exit;
+use crate::decide::machine::{Action, Event, Machine, Moment, StopSignal};
 use crate::process::child::K6;
+use crate::process::orphans::Orphans;
 use crate::process::stderr::Tail;
+use arming::Countdown;
+use beginning::Refused;
+use mark::MarkFile;
 use publishing::Publisher;
+use termination::TerminationLog;
 
 /// Who this runner is.
 #[derive(Debug, Clone)]
@@ -31,11 +42,10 @@ pub struct Identity {
     stage: StageName,
     runner: RunnerId,
     name: String,
+    container: Option<String>,
+    node: Option<String>,
     incarnation: Incarnation,
 }
-
-/// How long the last report may take. k6 is gone by then, and its code must not wait for a sick store.
-const LAST_REPORT_WITHIN: Duration = Duration::from_secs(3);
 
 /// Runs the agent to its end, and says what to exit with.
 #[must_use]
@@ -47,106 +57,34 @@ pub fn main(cli: Cli) -> u8 {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!("cannot start: {error}");
-            return code::CANNOT_RUN;
+            let refused = Refused::new(
+                Phase::Failed,
+                code::CANNOT_RUN,
+                format!("cannot start: {error}"),
+            );
+            return refused.tell(&cli);
         }
     };
-    let code = runtime.block_on(run(cli));
+    let code = runtime.block_on(run(&cli));
     // A store's call that hangs on a blocking thread must not hold the exit up.
     runtime.shutdown_background();
     code
 }
 
-async fn run(cli: Cli) -> u8 {
-    let command = match starting::read_command(&cli) {
-        Ok(command) => command,
-        Err(messages) => {
-            for message in messages {
-                tracing::error!("{message}");
-            }
-            return code::USAGE;
-        }
-    };
-    let store = match cli.store.open() {
-        Ok(store) => store,
-        Err(error) => {
-            tracing::error!("{error}");
-            return code::NO_ACCESS;
-        }
-    };
-    // Kept to the end: dropping it lets another process take this runner's place.
-    let _place = match store.hold(&cli.stage, &cli.runner).await {
-        Ok(Some(place)) => place,
-        Ok(None) => {
-            let (runner, stage) = (&cli.runner, &cli.stage);
-            tracing::error!(
-                "another process is running {runner} in stage {stage} of this store: give each runner an id of its own \
-                 with --runner"
-            );
-            return code::USED_UP;
-        }
-        Err(error) => {
-            tracing::error!("{error}");
-            return code::NO_ACCESS;
-        }
-    };
-    let identity = Identity {
-        name: cli.name.clone().unwrap_or_else(|| cli.runner.to_string()),
-        run: cli.run.clone(),
-        stage: cli.stage.clone(),
-        runner: cli.runner.clone(),
-        incarnation: Incarnation::random(),
-    };
-    let settings = Settings {
-        rules: Rules {
-            run: cli.run.clone(),
-            stage: cli.stage.clone(),
-            late: cli.late,
-            late_tolerance: cli.late_tolerance,
-        },
-        early_setup: cli.setup == SetupMode::Early && command.setup_wanted,
-        teardown: command.teardown_wanted,
-        setup_max_age: cli.setup_max_age,
-        deadline: cli.deadline,
-        ready_timeout: cli.ready_timeout,
-        grace: cli.grace,
-    };
-    let (events, inbox) = unbounded_channel();
-    let clock = Clock::system(MachineTimebase);
-    let mut runner = Runner {
-        machine: Machine::new(settings, moment(&clock)),
-        publisher: Publisher::new(Arc::clone(&store), events.clone()),
-        identity,
-        command,
-        clock,
-        events,
-        k6: None,
-        api: None,
-        tail: Tail::default(),
-        polling: None,
-        setup: None,
-        countdown: None,
-        spin: cli.spin,
-        last_tick: Instant::now(),
-    };
-    if let Err(error) = runner.listen(&store) {
-        tracing::error!("cannot listen for signals: {error}");
-        return code::CANNOT_RUN;
+async fn run(cli: &Cli) -> u8 {
+    match beginning::begin(cli).await {
+        // The place is kept to the end: dropping it lets another process take it.
+        Ok((mut runner, inbox, _place)) => runner.go(inbox).await,
+        Err(refused) => refused.tell(cli),
     }
-    runner.go(inbox).await
 }
 
-fn moment(clock: &Clock) -> Moment {
+fn moment<'a>(clock: &Clock, knowledge: &'a Knowledge) -> Moment<'a> {
     Moment {
         mono: Instant::now(),
-        utc: clock.now().midpoint(),
+        time: clock.now(),
+        knowledge,
     }
-}
-
-/// The thread that waits for the instant.
-struct Countdown {
-    cancel: Cancel,
-    thread: std::thread::JoinHandle<()>,
 }
 
 struct Runner {
@@ -155,6 +93,11 @@ struct Runner {
     identity: Identity,
     command: starting::Command,
     clock: Clock,
+    timekeeper: Arc<Timekeeper>,
+    /// Whether anybody is asked for the time.
+    is_measured: bool,
+    /// What the timekeeper was told last of the widest error.
+    budget: Duration,
     events: UnboundedSender<Event>,
     k6: Option<K6>,
     api: Option<Api>,
@@ -162,22 +105,21 @@ struct Runner {
     polling: Option<JoinHandle<()>>,
     setup: Option<JoinHandle<()>>,
     countdown: Option<Countdown>,
+    mark: MarkFile,
+    orphans: Orphans,
     spin: Duration,
     last_tick: Instant,
+    last_words: TerminationLog,
 }
 
 impl Runner {
-    fn listen(&self, store: &Arc<dyn Store>) -> std::io::Result<()> {
-        sources::signals(&self.events)?;
-        sources::store(store, &self.identity, &self.events);
-        Ok(())
-    }
-
     async fn go(&mut self, mut inbox: UnboundedReceiver<Event>) -> u8 {
         loop {
             let event = self.next_event(&mut inbox).await;
             self.take(event);
+            Orphans::collect(self.k6.as_ref().map(K6::pid));
             if let Some(end) = self.machine.end().cloned() {
+                self.close_start(&mut inbox).await;
                 return self.end(end).await;
             }
             self.publish();
@@ -197,6 +139,8 @@ impl Runner {
                 self.last_tick = Instant::now();
                 Event::Tick
             }
+            // Ours is waited for above.
+            () = self.orphans.ended() => Event::Tick,
             // We hold a sender ourselves, so the channel never closes.
             event = inbox.recv() => event.unwrap_or(Event::Tick),
         }
@@ -213,9 +157,16 @@ impl Runner {
             _ => {}
         }
         let before = self.machine.phase();
-        let actions = self.machine.handle(event, moment(&self.clock));
+        let knowledge = self.clock.knowledge();
+        let now = moment(&self.clock, &knowledge);
+        let actions = self.machine.handle(event, now);
         for note in self.machine.take_notes() {
             tracing::warn!("{note}");
+        }
+        let budget = self.machine.clock_terms().budget;
+        if budget != self.budget {
+            self.budget = budget;
+            self.timekeeper.budget(budget);
         }
         let after = self.machine.phase();
         // The last phase is told with its reason, at the very end.
@@ -258,7 +209,8 @@ impl Runner {
                 start_at,
                 late,
                 tolerance,
-            } => self.arm(start_at, late, tolerance),
+                clock,
+            } => self.arm(start_at, late, tolerance, clock),
             Action::Disarm => {
                 if let Some(countdown) = &self.countdown {
                     countdown.cancel.cancel();
@@ -316,84 +268,11 @@ impl Runner {
         }
     }
 
-    fn arm(
-        &mut self,
-        start_at: chrono::DateTime<chrono::Utc>,
-        late: rendezvous::LatePolicy,
-        tolerance: Duration,
-    ) {
-        // Without NTP the machine's clock is the only truth, and all runners of a machine read it at the same
-        // moment: when the plan comes. From here on its steps change nothing.
-        let stepped = self.clock.anchor_again();
-        tracing::debug!(?stepped, "clock read again");
-        let armed_written = self.publisher.armed(start_at);
-        let Some(owner) = self.api.as_ref().map(Api::owner) else {
-            return;
-        };
-        let order = Order {
-            start_at,
-            late,
-            tolerance,
-            owner,
-            spin: self.spin,
-        };
-        let (clock, cancel, events) = (self.clock.clone(), Cancel::new(), self.events.clone());
-        let called_off = cancel.clone();
-        let thread = std::thread::Builder::new()
-            .name("countdown".to_owned())
-            .spawn(move || {
-                let outgoing = wait_and_resume(&order, &armed_written, &clock, &called_off);
-                let _ = events.send(Event::Triggered(outgoing.triggered));
-                for disturbance in outgoing.disturbances {
-                    tracing::warn!("while waiting: {disturbance}; the instant was kept");
-                }
-            });
-        match thread {
-            Ok(thread) => self.countdown = Some(Countdown { cancel, thread }),
-            Err(error) => {
-                let not_sent = crate::decide::machine::Triggered::NotSent(error.to_string());
-                let _ = self.events.send(Event::Triggered(not_sent));
-            }
-        }
-    }
-
     fn publish(&mut self) {
         if !self.machine.must_not_report() {
             self.publisher
                 .publish_if_due(&self.machine, &self.identity, &self.clock, &self.tail);
         }
-    }
-
-    async fn end(&mut self, end: End) -> u8 {
-        if let Some(Countdown { cancel, thread }) = self.countdown.take() {
-            cancel.cancel();
-            // It answers a call-off at once, and a resume within its own limit.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        }
-        if !self.machine.must_not_report() {
-            let last = self
-                .publisher
-                .last(&self.machine, &self.identity, &self.clock, &self.tail);
-            if tokio::time::timeout(LAST_REPORT_WITHIN, last)
-                .await
-                .is_err()
-            {
-                tracing::warn!(
-                    "the last report could not be written within {LAST_REPORT_WITHIN:?}"
-                );
-            }
-        }
-        let Identity {
-            run, stage, name, ..
-        } = &self.identity;
-        let (phase, code) = (end.phase, end.code);
-        let what = end.reason.as_deref().unwrap_or("k6 ended");
-        if end.reason.is_some() && code != 0 {
-            tracing::error!(%run, %stage, runner = %name, %phase, code, "{what}");
-        } else {
-            tracing::info!(%run, %stage, runner = %name, %phase, code, "{what}");
-        }
-        end.code
     }
 }
 

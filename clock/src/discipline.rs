@@ -125,6 +125,11 @@ impl Discipline {
         self.schedule.fire(at, luck);
     }
 
+    /// What was fired is over: the closing round may be `now`.
+    pub(crate) fn close(&mut self, now: Moment) {
+        self.schedule.close(now);
+    }
+
     /// From now on a source's bound may be no more than this to vote.
     pub(crate) fn set_budget(&mut self, budget: Duration) {
         self.belief.set_budget(budget);

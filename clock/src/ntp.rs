@@ -10,13 +10,15 @@
 //! - `socket`, `exchange`: asking one address, over one socket,
 //! - `server`, `lookup`: a name, and its addresses,
 //! - `pace`, `standing`: how often an address may be asked, and whether it is,
-//! - `source`, `sources`: a name with its one vote, and all of them.
+//! - `source`, `sources`: a name with its one vote, and all of them,
+//! - `claims`: which name an address votes for.
 //!
 //! It works on the raw clock. The wall clock serves for nothing but to convert the
 //! kernel's receive stamps, and is checked for that.
 
 mod arrival;
 mod check;
+mod claims;
 mod exchange;
 mod format;
 mod kiss;

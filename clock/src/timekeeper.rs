@@ -34,6 +34,7 @@ pub struct Timekeeper {
 enum Command {
     InstantSet(DateTime<Utc>),
     Fired(Moment),
+    Close,
     Budget(Duration),
     Witness(Witness),
 }
@@ -103,6 +104,12 @@ impl Timekeeper {
     /// [`Knowledge::firing`](crate::Knowledge::firing) what time that was.
     pub fn fired(&self, at: Moment) {
         self.tell(Command::Fired(at));
+    }
+
+    /// There is nothing left that the closing round could disturb: hold it at once,
+    /// if it is still to be held.
+    pub fn close(&self) {
+        self.tell(Command::Close);
     }
 
     /// From the next round on, a source's bound may be no more than `budget` to vote.
@@ -196,6 +203,7 @@ impl Keeping {
         match command {
             Command::InstantSet(instant) => self.discipline.set_instant(instant, luck),
             Command::Fired(at) => self.discipline.fire(at, luck),
+            Command::Close => self.discipline.close(self.clock.moment()),
             Command::Budget(budget) => self.discipline.set_budget(budget),
             Command::Witness(witness) => self.discipline.hear_witness(witness),
         }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rendezvous::{Phase, Report};
+use rendezvous::{Phase, Report, RunnerId};
 use rstest::rstest;
 use support::{
     fake_k6::{Behaviour, FakeK6},
@@ -159,6 +159,32 @@ fn a_plan_that_cannot_be_read_is_told_and_obeyed_once_it_can(
     how.take_away(&stage);
     stage.set_in(LEAD);
     runner.ended(SOON).assert(Phase::Finished, 0);
+}
+
+#[test]
+fn an_earlier_report_that_cannot_be_read_is_given_half_a_minute_however_often_the_plan_can() {
+    let stage = Stage::new();
+    let k6 = fake_k6(&stage);
+    let file = stage.report_file(&RunnerId::new(RUNNER).unwrap());
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, "{").unwrap();
+    stage.gather(Duration::from_secs(600));
+    let began = Instant::now();
+    let runner = start(&stage, &k6, &[]);
+    let mut gathered = 0;
+    let exit = wait::until("its end", PATIENCE + SOON, || {
+        let seconds = began.elapsed().as_secs();
+        if seconds > gathered {
+            gathered = seconds;
+            // It can be read, and is news.
+            stage.gather(Duration::from_secs(600 + seconds));
+        }
+        runner.process().exited()
+    });
+    let stderr = runner.process().stderr();
+    assert_eq!(exit.code, Some(69), "{stderr}");
+    assert!(stderr.contains(file.to_str().unwrap()), "{stderr}");
+    assert!(began.elapsed() >= PATIENCE);
 }
 
 /// Side by side, for each takes half a minute.

@@ -12,6 +12,7 @@ use rendezvous::Phase;
 use rstest::rstest;
 use support::{
     fake_k6::{Answer, Behaviour, Event, FakeK6},
+    moment::Moment,
     programs::{self, K6},
     runner::{Launch, Runner, SOON, k6_run},
     stage::Stage,
@@ -23,8 +24,12 @@ use support::{
 /// Long enough for the runner to see the plan before the instant.
 const LEAD: Duration = Duration::from_millis(500);
 
-/// How long a k6 that does not start may live after the instant: the ten seconds of the agent, and some.
+/// How long a k6 that answered the resume and does not start may live after the instant: the ten seconds of the agent,
+/// and some.
 const KILLED_WITHIN: TimeDelta = TimeDelta::seconds(14);
+
+/// How long one may that did not answer: the second of the tolerance, and some.
+const FROZEN_KILLED_WITHIN: TimeDelta = TimeDelta::seconds(6);
 
 const RUNNER: &str = "runner-1";
 
@@ -352,13 +357,56 @@ fn a_k6_that_is_stopped_across_the_instant_is_killed_and_never_makes_load() {
         ended
             .assert(Phase::Failed, 73)
             .assert_reason("k6 did not start");
-        assert!(ended.exit.at.utc - instant < KILLED_WITHIN, "{ended:?}");
+        assert!(
+            ended.exit.at.utc - instant < FROZEN_KILLED_WITHIN,
+            "{ended:?}"
+        );
     }
     // The resume that it has not read would have started it now.
     for k6 in stopped {
         assert_eq!(kill(k6, Signal::SIGCONT), Err(Errno::ESRCH));
     }
     assert!(target.first_requests().is_empty());
+}
+
+#[test]
+fn a_frozen_k6_that_thaws_too_late_makes_no_load_unless_a_late_start_is_welcome() {
+    let (stage, target) = (Stage::new(), Target::start());
+    let k6 = K6::V1.program().unwrap();
+    let runners = ["refuse", "join"].map(|late| {
+        Launch::new(&stage, late)
+            .env("TARGET", target.url())
+            .options(["--late", late])
+            .start(k6_run(&k6, &[], "constant-vus"))
+    });
+    for runner in &runners {
+        runner.wait_for_phase(Phase::Ready, SOON);
+    }
+    let instant = stage.set_in(Duration::from_secs(3));
+    let frozen = runners.each_ref().map(|runner| {
+        runner.wait_for_phase(Phase::Armed, SOON);
+        runner.wait_until_connected();
+        let k6 = runner.k6().id;
+        kill(k6, Signal::SIGSTOP).unwrap();
+        k6
+    });
+    let [refused, joined] = &runners;
+    let ended = refused.ended(SOON);
+    ended.assert(Phase::Failed, 73);
+    let thawed = wait::until("the time to thaw", SOON, || {
+        let now = Moment::now().utc;
+        (now > instant + TimeDelta::seconds(3)).then_some(now)
+    });
+    kill(frozen[1], Signal::SIGCONT).unwrap();
+    let ended = joined.ended(SOON);
+    ended.assert(Phase::Finished, 0);
+    let start = ended.report.start.clone().unwrap();
+    // However well the resume was timed.
+    assert!(start.lateness < TimeDelta::seconds(1), "{start:?}");
+    assert!(start.running_at.is_none_or(|at| at > thawed), "{start:?}");
+    let load = target.first_requests();
+    assert_eq!(load.keys().collect::<Vec<_>>(), ["join"]);
+    assert!(load["join"].first.utc > thawed);
 }
 
 #[test]

@@ -7,8 +7,8 @@
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use clock::{Cancel, Clock, Disturbance, ErrorBound, Outcome};
+use chrono::{DateTime, Utc};
+use clock::{Cancel, Clock, Disturbance, Moment, Outcome, Reading};
 use rendezvous::LatePolicy;
 
 use super::api::Api;
@@ -25,6 +25,8 @@ pub struct Order {
     pub late: LatePolicy,
     /// How late is still on time.
     pub tolerance: Duration,
+    /// What the clock has to keep when the instant comes.
+    pub clock: clock::Terms,
     /// Which k6.
     pub owner: Owner,
     /// How long to spin at the end, at most 2 ms; zero for not at all.
@@ -36,6 +38,8 @@ pub struct Order {
 pub struct Outgoing {
     /// What came of it.
     pub triggered: Triggered,
+    /// When the resume was sent, if it was.
+    pub fired: Option<Moment>,
     /// Steps of the wall clock and suspends that were noticed. They changed nothing.
     pub disturbances: Vec<Disturbance>,
 }
@@ -63,6 +67,7 @@ pub fn wait_and_resume(
 ) -> Outgoing {
     let nothing_sent = |triggered| Outgoing {
         triggered,
+        fired: None,
         disturbances: Vec::new(),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -83,34 +88,33 @@ pub fn wait_and_resume(
         Outcome::Reached { noticed } => noticed,
         Outcome::Cancelled => return nothing_sent(Triggered::Disarmed),
     };
-    let now = clock.now();
-    let fired_at = now.midpoint();
-    let lateness = fired_at - order.start_at;
+    let moment = clock.moment();
     let triggered = if cancel.is_cancelled() {
         Triggered::Disarmed
-    } else if order.late != LatePolicy::Join && is_late(lateness, order.tolerance) {
-        Triggered::TooLate(lateness)
+    } else if let Err(unfit) = clock.fit(order.clock) {
+        Triggered::Unfit(unfit.to_string())
     } else {
-        resume(&runtime, &api, fired_at, lateness, now.bound())
+        fire(order, &clock.reading_at(moment), &runtime, &api)
     };
     Outgoing {
+        fired: matches!(triggered, Triggered::Sent { .. }).then_some(moment),
         triggered,
         disturbances,
     }
 }
 
-fn resume(
-    runtime: &tokio::runtime::Runtime,
-    api: &Api,
-    fired_at: DateTime<Utc>,
-    lateness: TimeDelta,
-    bound: ErrorBound,
-) -> Triggered {
+/// Resumes k6, unless it is too late for that.
+fn fire(order: &Order, now: &Reading, runtime: &tokio::runtime::Runtime, api: &Api) -> Triggered {
+    let fired_at = now.midpoint();
+    let lateness = fired_at - order.start_at;
+    if order.late != LatePolicy::Join && is_late(lateness, order.tolerance) {
+        return Triggered::TooLate(lateness);
+    }
     match runtime.block_on(api.resume()) {
         Ok(reply) => Triggered::Sent {
             fired_at,
             lateness,
-            clock_error: bound.measured(),
+            clock_error: now.bound().measured(),
             reply,
         },
         Err(error) => Triggered::NotSent(error.to_string()),

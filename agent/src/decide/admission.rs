@@ -19,6 +19,12 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether a plan is for us.
+    #[must_use]
+    pub fn is_ours(&self, plan: &Plan) -> bool {
+        plan.run == self.run && plan.stage == self.stage
+    }
+
     /// The policy that holds under a plan.
     #[must_use]
     pub fn late_under(&self, plan: &Plan) -> LatePolicy {
@@ -118,7 +124,7 @@ pub fn judge(
     let Some(plan) = plan else {
         return Verdict::Nothing(None);
     };
-    if plan.run != rules.run || plan.stage != rules.stage {
+    if !rules.is_ours(plan) {
         let left_over = format!(
             "the plan there is of run {} and stage {}",
             plan.run, plan.stage

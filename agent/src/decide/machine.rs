@@ -6,22 +6,25 @@
 mod arm;
 mod k6;
 mod limits;
+mod time;
 mod vocabulary;
 mod wind_up;
 
 #[cfg(test)]
 mod tests;
 
+use std::mem::Discriminant;
 use std::time::{Duration, Instant};
 
-use rendezvous::{Phase, Plan, PlanId, StartReport};
+use clock::{Obstacle, Unfit};
+use rendezvous::{LatePolicy, Phase, Plan, PlanId, StartReport, Terms};
 
 pub use vocabulary::{Action, Event, Moment, Reply, Settings, StopSignal, StoreSide, Triggered};
 
 use super::admission::Earlier;
 use super::ending::{End, Ending, K6Exit};
 use super::setup::SetupFailure;
-use limits::{CONFIRM_WITHIN, POLL_CONFIRMING};
+use limits::POLL_CONFIRMING;
 
 #[derive(Debug, Clone, PartialEq)]
 enum State {
@@ -87,12 +90,20 @@ pub struct Machine {
     earlier: Option<Option<Earlier>>,
     seen: Option<PlanId>,
     armed: bool,
+    /// Why the clock is not good enough, as of now.
+    unfit: Option<Unfit>,
+    /// What kind of reason that is: a figure that grows is no news.
+    obstacle: Option<Discriminant<Obstacle>>,
+    /// The terms of the start that it is armed for: what to do when late, and how late is still on time.
+    late: LatePolicy,
+    tolerance: Duration,
     setup_done: Option<(Instant, Duration)>,
     start: Option<StartReport>,
     vus: Option<u64>,
     api_seen: bool,
     ports_tried: u32,
     trouble_reading: Option<Trouble>,
+    trouble_earlier: Option<Trouble>,
     trouble_writing: Option<Trouble>,
     api_trouble: Option<String>,
     left_over: Option<String>,
@@ -110,8 +121,8 @@ struct Trouble {
 impl Machine {
     /// A runner that begins now.
     #[must_use]
-    pub fn new(settings: Settings, now: Moment) -> Self {
-        Self {
+    pub fn new(settings: Settings, now: Moment<'_>) -> Self {
+        let mut machine = Self {
             began: now.mono,
             give_up_at: now.mono + settings.deadline,
             state: State::Admitting,
@@ -120,18 +131,25 @@ impl Machine {
             earlier: None,
             seen: None,
             armed: false,
+            unfit: None,
+            obstacle: None,
+            late: LatePolicy::Refuse,
+            tolerance: Terms::DEFAULT_TOLERANCE,
             setup_done: None,
             start: None,
             vus: None,
             api_seen: false,
             ports_tried: 0,
             trouble_reading: None,
+            trouble_earlier: None,
             trouble_writing: None,
             api_trouble: None,
             left_over: None,
             notes: Vec::new(),
             settings,
-        }
+        };
+        machine.look_at_clock(now);
+        machine
     }
 
     /// Where the runner stands.
@@ -153,6 +171,14 @@ impl Machine {
     #[must_use]
     pub fn plan(&self) -> (Option<&PlanId>, bool) {
         (self.seen.as_ref(), self.armed)
+    }
+
+    /// How many runners our plan wants; one, as long as there is none.
+    #[must_use]
+    pub fn runners_wanted(&self) -> u32 {
+        let plan = self.board.as_ref().and_then(Option::as_ref);
+        let ours = plan.filter(|plan| self.settings.rules.is_ours(plan));
+        ours.map_or(1, |plan| plan.runners_wanted)
     }
 
     /// Whether nothing may be published, so that a report of this process does not
@@ -197,13 +223,15 @@ impl Machine {
                 (false, ..) => "k6 to read the script".to_owned(),
             },
             State::SettingUp | State::SetupDropped { .. } => "setup()".to_owned(),
-            State::Waiting => match (&self.left_over, &self.seen) {
-                (Some(left_over), _) => format!("a plan ({left_over})"),
-                (None, None) => "a plan".to_owned(),
-                (None, Some(_)) => "the instant".to_owned(),
+            State::Waiting => match (self.clock_trouble(), &self.left_over, &self.seen) {
+                (Some(trouble), ..) => trouble,
+                (None, Some(left_over), _) => format!("a plan ({left_over})"),
+                (None, None, None) => "a plan".to_owned(),
+                (None, None, Some(_)) => "the instant".to_owned(),
             },
             State::Stopping { .. } => "k6 to end".to_owned(),
-            State::Armed { .. } | State::Confirming { .. } | State::Running | State::Ended(_) => {
+            State::Armed { .. } => return self.clock_trouble(),
+            State::Confirming { .. } | State::Running | State::Ended(_) => {
                 return None;
             }
         };
@@ -231,13 +259,17 @@ impl Machine {
     }
 
     /// Takes an event in, and says what is to be done, in this order.
-    pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Action> {
+    pub fn handle(&mut self, event: Event, now: Moment<'_>) -> Vec<Action> {
         if matches!(self.state, State::Ended(_)) {
+            if let (Event::ClockMeasured, Some(firing)) = (event, now.knowledge.firing) {
+                self.close_start(&firing);
+            }
             return Vec::new();
         }
-        let before = (self.phase, self.seen.clone(), self.start.clone());
+        let before = self.news();
+        self.look_at_clock(now);
         let mut actions = self.react(event, now);
-        let after = (self.phase, self.seen.clone(), self.start.clone());
+        let after = self.news();
         // `Fired` alone is not published: with `Running`, milliseconds later, it is one write.
         if before != after && !matches!(self.state, State::Confirming { .. }) {
             actions.push(Action::Report);
@@ -245,7 +277,13 @@ impl Machine {
         actions
     }
 
-    fn react(&mut self, event: Event, now: Moment) -> Vec<Action> {
+    /// What is to be told as soon as it changes.
+    fn news(&self) -> impl PartialEq + use<> {
+        let (seen, start) = (self.seen.clone(), self.start.clone());
+        (self.phase, seen, start, self.obstacle)
+    }
+
+    fn react(&mut self, event: Event, now: Moment<'_>) -> Vec<Action> {
         match event {
             Event::Board { plan, abort } => self.on_board(plan, abort, now),
             Event::StoreTrouble { side, text, denied } => {
@@ -256,7 +294,9 @@ impl Machine {
                 self.trouble_writing = None;
                 Vec::new()
             }
+            Event::ClockMeasured => self.on_clock_measured(now),
             Event::Earlier(report) => {
+                self.trouble_earlier = None;
                 self.earlier = Some(Earlier::of(report.as_deref(), &self.settings.rules));
                 self.consider(now)
             }
@@ -280,12 +320,19 @@ impl Machine {
     }
 
     fn trouble(&self) -> Option<&Trouble> {
-        self.trouble_reading
-            .as_ref()
-            .or(self.trouble_writing.as_ref())
+        self.troubles().next()
     }
 
-    fn on_triggered(&mut self, triggered: Triggered, now: Moment) -> Vec<Action> {
+    fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        let all = [
+            &self.trouble_reading,
+            &self.trouble_earlier,
+            &self.trouble_writing,
+        ];
+        all.into_iter().flatten()
+    }
+
+    fn on_triggered(&mut self, triggered: Triggered, now: Moment<'_>) -> Vec<Action> {
         let State::Armed { ending, k6_ended } = &mut self.state else {
             return Vec::new();
         };
@@ -306,6 +353,7 @@ impl Machine {
                     load_at: None,
                     clock_jumped: false,
                 });
+                let until = self.confirm_until(&reply, lateness, fired_at, now);
                 let (accepted, doubt) = match reply {
                     Reply::Accepted => (true, None),
                     Reply::Unclear(doubt) => (false, Some(doubt)),
@@ -313,7 +361,7 @@ impl Machine {
                 self.state = State::Confirming {
                     accepted,
                     doubt,
-                    until: now.mono + CONFIRM_WITHIN,
+                    until,
                 };
                 match ending {
                     None => vec![Action::Poll(Some(POLL_CONFIRMING))],

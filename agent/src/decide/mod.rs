@@ -3,4 +3,5 @@
 pub mod admission;
 pub mod ending;
 pub mod machine;
+pub mod mark;
 pub mod setup;

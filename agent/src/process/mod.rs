@@ -2,5 +2,7 @@
 //! and remembered, ended by signals to the whole group.
 
 pub mod child;
+pub mod orphans;
 pub mod port;
+pub mod signals;
 pub mod stderr;

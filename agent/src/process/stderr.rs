@@ -63,6 +63,16 @@ impl Tail {
         lines.into()
     }
 
+    /// The last line that tells of an error.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        let mut state = self.lock().clone();
+        if !state.current.is_empty() {
+            state.end_line();
+        }
+        state.errors.pop_back()
+    }
+
     fn take(&self, bytes: &[u8]) {
         let mut state = self.lock();
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
@@ -155,6 +165,14 @@ mod tests {
             tail.take(format!("level=info msg=\"bye {number}\"\n").as_bytes());
         }
         assert_eq!(tail.lines(), ["time=0 level=error msg=\"no luck\""]);
+        assert_eq!(tail.last_error().as_ref(), tail.lines().last());
+    }
+
+    #[test]
+    fn a_line_that_tells_of_no_error_is_not_the_last_error() {
+        let tail = Tail::default();
+        tail.take(b"level=info msg=hello\n");
+        assert_eq!(tail.last_error(), None);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Publishing the report: at each change and about every ten seconds, one write
-//! at a time, and none in the second before the instant, except that the runner is armed.
+//! Publishing the report: at each change and about every ten seconds, more rarely where there are thousands of
+//! runners; one write at a time, and none in the second before the instant, except that the runner is armed.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,21 +7,22 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clock::Clock;
-use rendezvous::report::{RENEW_EVERY, RENEW_JITTER};
-use rendezvous::{ClockReport, Report, Store};
+use rendezvous::{ClockReport, Report, Store, pace};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
+use super::backoff::{Backoff, some_jitter};
 use super::{Identity, sources};
 use crate::decide::machine::{Event, Machine, StoreSide};
 use crate::process::stderr::Tail;
 
-/// After a write that failed.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// No write may be under way when the instant comes.
 const QUIET: TimeDelta = TimeDelta::seconds(1);
 /// After the instant the cores are for the load's first requests; the news of them can wait.
 const LOAD_COMES_FIRST: Duration = Duration::from_millis(300);
+/// The runners that fire together do not write together. This spreads out even 400 of them to
+/// [`pace::MOST_REQUESTS_PER_SECOND`], and is not long to wait for news.
+const WIDEST_SPREAD: Duration = Duration::from_secs(2);
 /// The longest that anything sleeps here; the quiet second is not worked out to the end.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
@@ -34,6 +35,9 @@ pub struct Publisher {
     dirty: bool,
     writing: Option<JoinHandle<()>>,
     renew_at: Instant,
+    /// How many runners the plan wants, which all write.
+    runners_wanted: u32,
+    backoff: Backoff,
     /// After a failed write, not at once again.
     not_before: Instant,
     quiet_before: Option<DateTime<Utc>>,
@@ -51,6 +55,8 @@ impl Publisher {
             dirty: true,
             writing: None,
             renew_at: Instant::now(),
+            runners_wanted: 1,
+            backoff: Backoff::default(),
             not_before: Instant::now(),
             quiet_before: None,
             awaits_armed: None,
@@ -77,7 +83,8 @@ impl Publisher {
     /// The instant is over.
     pub fn end_quiet(&mut self) {
         self.quiet_before = None;
-        self.not_before = Instant::now() + LOAD_COMES_FIRST;
+        let spread = spread_over(self.runners_wanted).mul_f64(rand::random());
+        self.not_before = Instant::now() + LOAD_COMES_FIRST + spread;
     }
 
     /// What came of the last write.
@@ -85,8 +92,9 @@ impl Publisher {
         match event {
             Event::ReportWritten => {
                 self.writing = None;
-                let spread = 1.0 + RENEW_JITTER * (2.0 * rand::random::<f64>() - 1.0);
-                self.renew_at = Instant::now() + RENEW_EVERY.mul_f64(spread);
+                self.backoff.reset();
+                self.renew_at =
+                    Instant::now() + some_jitter(pace::renew_every(self.runners_wanted));
             }
             Event::StoreTrouble {
                 side: StoreSide::Writing,
@@ -94,7 +102,7 @@ impl Publisher {
             } => {
                 self.writing = None;
                 self.dirty = true;
-                self.not_before = Instant::now() + TRY_AGAIN_AFTER;
+                self.not_before = Instant::now() + self.backoff.after_failure();
             }
             _ => {}
         }
@@ -104,7 +112,7 @@ impl Publisher {
     pub fn next_due(&self) -> Duration {
         if self.writing.is_some() {
             // An event ends it.
-            return RENEW_EVERY;
+            return pace::renew_every(self.runners_wanted);
         }
         let due = if self.dirty {
             self.not_before
@@ -127,6 +135,7 @@ impl Publisher {
         clock: &Clock,
         tail: &Tail,
     ) {
+        self.runners_wanted = machine.runners_wanted();
         let now = Instant::now();
         let due = self.dirty || now >= self.renew_at;
         if !due || now < self.not_before || self.writing.is_some() || self.is_quiet(clock) {
@@ -164,13 +173,13 @@ impl Publisher {
         }
         self.sequence += 1;
         let report = report(self.sequence, machine, identity, clock, tail);
-        let mut told = false;
+        let (mut told, mut pauses) = (false, Backoff::default());
         while let Err(error) = self.store.publish(&report).await {
             if !told {
                 tracing::warn!("the last report is not written yet: {error}");
             }
             told = true;
-            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            tokio::time::sleep(pauses.after_failure()).await;
         }
     }
 
@@ -180,6 +189,11 @@ impl Publisher {
     }
 }
 
+/// Over how long the runners that fired together tell of it.
+fn spread_over(runners: u32) -> Duration {
+    WIDEST_SPREAD.min(Duration::from_secs(1) * runners / pace::MOST_REQUESTS_PER_SECOND)
+}
+
 fn report(
     sequence: u64,
     machine: &Machine,
@@ -187,7 +201,6 @@ fn report(
     clock: &Clock,
     tail: &Tail,
 ) -> Report {
-    let reading = clock.now();
     let (plan, armed) = machine.plan();
     let end = machine.end();
     Report {
@@ -195,21 +208,14 @@ fn report(
         stage: identity.stage.clone(),
         runner: identity.runner.clone(),
         name: identity.name.clone(),
-        node: None,
-        container: None,
+        node: identity.node.clone(),
+        container: identity.container.clone(),
         incarnation: identity.incarnation.clone(),
         sequence,
         phase: machine.phase(),
         plan: plan.cloned(),
         armed,
-        clock: ClockReport {
-            utc: reading.midpoint(),
-            error: reading.bound().measured(),
-            source: clock.knowledge().to_string(),
-            offset: None,
-            used: Vec::new(),
-            rejected: Vec::new(),
-        },
+        clock: clock_report(clock),
         vus: machine.vus(),
         waiting_for: machine.waiting_for(),
         setup_took: machine.setup_took(),
@@ -217,5 +223,39 @@ fn report(
         exit_code: end.map(|end| end.code),
         reason: end.and_then(|end| end.reason.clone()),
         k6_errors: tail.lines(),
+    }
+}
+
+fn clock_report(clock: &Clock) -> ClockReport {
+    let (reading, knowledge) = (clock.now(), clock.knowledge());
+    let rejected = knowledge.sources.iter().filter_map(|source| {
+        let why = source.why_not_used()?;
+        Some(format!("{}: {why}", source.name))
+    });
+    ClockReport {
+        utc: reading.midpoint(),
+        error: reading.bound().measured(),
+        source: knowledge.to_string(),
+        offset: knowledge.offset,
+        used: knowledge.by.clone(),
+        rejected: rejected.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(4, 20)]
+    #[case(100, 500)]
+    #[case(400, 2_000)]
+    #[case(100_000, 2_000)]
+    fn the_news_of_the_start_are_spread_out_by_the_number_of_runners(
+        #[case] runners: u32,
+        #[case] millis: u64,
+    ) {
+        assert_eq!(spread_over(runners), Duration::from_millis(millis));
     }
 }

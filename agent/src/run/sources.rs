@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use procfs::process::Process;
 use rendezvous::{Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
 use super::Identity;
+use super::backoff::Backoff;
 use crate::control::api::{Api, ApiError};
 use crate::decide::machine::{Event, StopSignal, StoreSide};
+use crate::process::signals;
 
-/// Between two attempts to read what could not be read.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// The signals that end a run.
+/// The signals that end a run, those that were held back before all. A hang-up that is ignored stays so.
 pub fn signals(events: &UnboundedSender<Event>) -> io::Result<()> {
     let kinds = [
         (SignalKind::terminate(), StopSignal::Terminate),
@@ -26,6 +26,10 @@ pub fn signals(events: &UnboundedSender<Event>) -> io::Result<()> {
         (SignalKind::quit(), StopSignal::Quit),
     ];
     for (kind, stop) in kinds {
+        // What `nohup` asks for; k6 inherits it, and ignores it, too.
+        if kind == SignalKind::hangup() && is_ignored(kind) {
+            continue;
+        }
         let mut received = signal(kind)?;
         let events = events.clone();
         tokio::spawn(async move {
@@ -36,7 +40,15 @@ pub fn signals(events: &UnboundedSender<Event>) -> io::Result<()> {
             }
         });
     }
+    signals::let_through();
     Ok(())
+}
+
+/// Whether this process was started with a signal ignored.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = Process::myself().and_then(|this| this.status());
+    // Where /proc cannot be read, nothing is known to be ignored.
+    status.is_ok_and(|status| status.sigign >> (kind.as_raw_value() - 1) & 1 == 1)
 }
 
 /// What an earlier process of this runner left, once it can be read; and what stands in the store for our stage.
@@ -47,8 +59,9 @@ pub fn store(store: &Arc<dyn Store>, identity: &Identity, events: &UnboundedSend
     tokio::spawn(async move {
         let mut done = earlier_report(&store, &identity, &events).await;
         board(&store, &identity, &events);
+        let mut backoff = Backoff::default();
         while !done {
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+            tokio::time::sleep(backoff.after_failure()).await;
             done = earlier_report(&store, &identity, &events).await;
         }
     });
@@ -87,11 +100,11 @@ async fn earlier_report(
         }
         // It may tell of a load that was made; without it nothing may start.
         Ok(Err(error)) => Event::StoreTrouble {
-            side: StoreSide::Reading,
+            side: StoreSide::Earlier,
             text: error.to_string(),
             denied: true,
         },
-        Err(error) => trouble(StoreSide::Reading, &error),
+        Err(error) => trouble(StoreSide::Earlier, &error),
     };
     events.send(event).is_err()
 }

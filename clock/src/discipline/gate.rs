@@ -21,6 +21,8 @@ pub struct Terms {
 pub struct Unfit {
     what: What,
     complaints: String,
+    /// Whether nobody has been named who is to be asked.
+    nobody_named: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +59,15 @@ pub fn fit(reading: &Reading, knowledge: &Knowledge, terms: Terms) -> Result<(),
         Err(Unfit {
             what,
             complaints: knowledge.complaints(),
+            nobody_named: nobody_named(knowledge),
         })
     })
+}
+
+/// The kernel is asked only where no server has been named, and no cloud's been found.
+fn nobody_named(knowledge: &Knowledge) -> bool {
+    let mut sources = knowledge.sources.iter();
+    sources.any(|source| source.kind == SourceKind::Kernel)
 }
 
 fn what_is_wrong(reading: &Reading, knowledge: &Knowledge, terms: Terms) -> Option<What> {
@@ -99,11 +108,13 @@ impl fmt::Display for Unfit {
             What::NotKnown(why) => f.write_str(why)?,
             What::NotNtp(instead) => write!(f, "NTP is required, and the time is from: {instead}")?,
         }
-        if self.complaints.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "; {}", self.complaints)
+        if !self.complaints.is_empty() {
+            write!(f, "; {}", self.complaints)?;
         }
+        if self.nobody_named {
+            f.write_str("; set --ntp HOST to name a time server")?;
+        }
+        Ok(())
     }
 }
 
@@ -114,6 +125,44 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::discipline::{SourceKnowledge, Verdict};
+
+    #[test]
+    fn where_no_server_was_named_and_none_found_it_is_said_how_to_name_one() {
+        let reading = Reading {
+            earliest: DateTime::UNIX_EPOCH,
+            latest: DateTime::UNIX_EPOCH,
+            status: Status::Unsynchronised,
+        };
+        let silent = |kind| SourceKnowledge {
+            name: "one".to_owned(),
+            kind,
+            verdict: Verdict::Silent,
+            answered: false,
+            troubles: None,
+            figures: None,
+        };
+        let told = |kinds: &[SourceKind]| {
+            let knowledge = Knowledge {
+                sources: kinds.iter().map(|kind| silent(*kind)).collect(),
+                ..Knowledge::of_wall_clock(reading)
+            };
+            let terms = Terms {
+                budget: Duration::ZERO,
+                require_ntp: false,
+            };
+            let unfit = fit(&reading, &knowledge, terms).expect_err("nobody answers");
+            unfit.to_string()
+        };
+        assert_eq!(
+            told(&[SourceKind::Ntp, SourceKind::Kernel]),
+            "clock unsynchronised; NTP one: no answer; kernel: no answer; set --ntp HOST to name a time server"
+        );
+        assert_eq!(
+            told(&[SourceKind::Ntp]),
+            "clock unsynchronised; NTP one: no answer"
+        );
+    }
 
     #[test]
     fn an_unmeasured_clock_keeps_any_budget_but_not_that_ntp_is_required() {

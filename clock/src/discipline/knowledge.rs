@@ -164,20 +164,27 @@ impl Knowledge {
 }
 
 impl SourceKnowledge {
-    fn complaint(&self) -> Option<String> {
-        let rejected = match self.verdict {
-            Verdict::Falseticker { .. } | Verdict::ContradictsItself | Verdict::NoMajority => true,
-            Verdict::TooWide => self.answered,
-            Verdict::Used | Verdict::Silent | Verdict::NotNeeded => false,
-        };
-        let what = match (&self.troubles, self.figures) {
-            (_, Some(figures)) if self.verdict == Verdict::TooWide && rejected => {
-                format!("clock error {}", Figure(figures.bound))
+    /// Why the time does not rest on this source, in a few words; none where it does.
+    pub fn why_not_used(&self) -> Option<String> {
+        match (self.verdict, self.figures, &self.troubles) {
+            (Verdict::Used, ..) => None,
+            (Verdict::TooWide, Some(figures), _) => {
+                Some(format!("clock error {}", Figure(figures.bound)))
             }
-            _ if rejected => self.verdict.to_string(),
-            (Some(troubles), _) if !self.answered => troubles.clone(),
-            _ if self.verdict == Verdict::Silent => self.verdict.to_string(),
-            _ => return None,
+            (Verdict::Silent, _, Some(troubles)) => Some(troubles.clone()),
+            (verdict, ..) => Some(verdict.to_string()),
+        }
+    }
+
+    fn complaint(&self) -> Option<String> {
+        let what = match (self.verdict, &self.troubles) {
+            (Verdict::NotNeeded, _) => return None,
+            // What it says still counts, or would; what it does not say now is the news.
+            (Verdict::Used | Verdict::TooWide, Some(troubles)) if !self.answered => {
+                troubles.clone()
+            }
+            (Verdict::TooWide, _) if !self.answered => return None,
+            _ => self.why_not_used()?,
         };
         Some(format!("{}{}: {what}", self.kind, self.named()))
     }

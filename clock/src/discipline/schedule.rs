@@ -158,6 +158,13 @@ impl Schedule {
         self.closing = Some(at.plus(within(CLOSING, luck)));
     }
 
+    /// The closing round, if it is still to be held, is not put off any longer.
+    pub(crate) fn close(&mut self, now: Moment) {
+        if let Some(closing) = &mut self.closing {
+            *closing = now;
+        }
+    }
+
     /// A round was held that ended at `end`, and somebody `answered`, or nobody.
     pub(crate) fn held(&mut self, purpose: Purpose, end: Moment, answered: bool, luck: f64) {
         self.last = Some(Last {

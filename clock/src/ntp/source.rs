@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::{
     Occasion, Reason, Sample, Server, Trouble,
+    claims::Claims,
     exchange::{self, Answers},
     limit::Limit,
     lookup::Lookup,
@@ -116,13 +117,14 @@ impl Source {
     }
 
     /// Asks all its addresses whose turn it is, at the same time, and waits for
-    /// the last; nothing if it is nobody's turn. `answered` is called when an
-    /// address has had valid answers.
+    /// the last; nothing if it is nobody's turn. What `claims` says another name has
+    /// is left to that. `answered` is called when an address has had valid answers.
     pub(super) fn ask(
         &mut self,
         timebase: &dyn Timebase,
         occasion: Occasion,
         round: Limit<'_>,
+        claims: &Claims,
         answered: &(dyn Fn() + Sync),
     ) -> Option<SourceReport> {
         let now = Moment::read(timebase);
@@ -130,7 +132,16 @@ impl Source {
             return None;
         }
         let mut troubles: Vec<_> = self.look_up(occasion, round).into_iter().collect();
-        let turns: Vec<_> = self.turns(occasion, now).collect();
+        let taken = claims.of(&self.name, &self.addresses);
+        troubles.extend(taken.iter().map(|(address, owner)| Trouble {
+            address: Some(*address),
+            reason: Reason::SameAs(owner.clone()),
+            times: 1,
+        }));
+        let turns = self.turns(occasion, now);
+        let turns: Vec<_> = turns
+            .filter(|(address, _)| !taken.contains_key(address))
+            .collect();
         troubles.extend(turns.iter().filter_map(left_alone));
         let due: Vec<_> = turns
             .into_iter()

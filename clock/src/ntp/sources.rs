@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    NTP_PORT, NtpSetting, Occasion, Reason, SourceReport, Trouble, limit::Limit, source::Source,
+    NTP_PORT, NtpSetting, Occasion, Reason, SourceReport, Trouble, claims::Claims, limit::Limit,
+    source::Source,
 };
 use crate::{Cancel, Clock};
 
@@ -31,6 +32,7 @@ const CLOUDS: [(&str, &[IpAddr]); 2] = [
 /// The sources of one setting, and what is known of them from round to round.
 pub struct Sources {
     sources: Vec<Source>,
+    claims: Claims,
     /// Whether these are clouds of which the first to answer is to be taken.
     first_wins: bool,
 }
@@ -53,6 +55,7 @@ impl Sources {
     fn all(sources: Vec<Source>) -> Self {
         Self {
             sources,
+            claims: Claims::default(),
             first_wins: false,
         }
     }
@@ -60,6 +63,7 @@ impl Sources {
     fn first_of(sources: impl IntoIterator<Item = Source>) -> Self {
         Self {
             sources: sources.into_iter().collect(),
+            claims: Claims::default(),
             first_wins: true,
         }
     }
@@ -88,12 +92,13 @@ impl Sources {
         cancel: &Cancel,
     ) -> Vec<SourceReport> {
         let race = self.first_wins.then(Race::default);
+        let claims = &self.claims;
         let ask = |index, source: &mut Source| {
             let beaten = || race.as_ref().is_some_and(|race| race.is_lost(index));
             let called_off = || cancel.is_cancelled() || beaten();
             let limit = Limit::new(occasion.limit(), &called_off);
             let answered = || race.iter().for_each(|race| race.finish(index));
-            source.ask(clock.timebase(), occasion, limit, &answered)
+            source.ask(clock.timebase(), occasion, limit, claims, &answered)
         };
         let mut reports = ask_all(&mut self.sources, &ask);
         if let Some(winner) = race.as_ref().and_then(Race::winner) {

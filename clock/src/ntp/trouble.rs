@@ -59,6 +59,9 @@ pub enum Reason {
     /// It said once that it does not want to be asked.
     #[error("not asked again since it refused (kiss code {0})")]
     LeftAlone(Kiss),
+    /// Another name has this address, and it has one vote.
+    #[error("the same server as {0}, which has the vote")]
+    SameAs(String),
     /// The round ended, or was called off, before it could be asked.
     #[error("the round ended before it was asked")]
     RoundOver,

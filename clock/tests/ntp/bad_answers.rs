@@ -10,8 +10,9 @@ use clock::{
 };
 
 use crate::support::{
+    ask,
     fake_server::{FakeServer, Reply, honest, liar},
-    measure::{ask, round, sources},
+    measure::{round, sources},
     wall,
 };
 

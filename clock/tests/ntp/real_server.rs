@@ -7,9 +7,11 @@ use clock::ntp::{Occasion, Rejection, Short, packet::Packet};
 use clock::{Clock, MachineTimebase};
 
 use crate::support::{
-    chronyd::{self, Chronyd},
+    ask,
+    chronyd::Chronyd,
     fake_server::{FakeServer, honest},
-    measure::{Judged, ask, judged, median, round, sources, troubles},
+    measure::{Judged, judged, median, round, sources, troubles},
+    programs,
     relay::{self, Relay},
     wall,
 };
@@ -33,7 +35,7 @@ fn assert_bound_holds(judged: &[Judged], ahead: TimeDelta) {
 
 #[test]
 fn a_thousand_answers_of_a_server_near_by_hold_their_bound_of_a_tenth_of_a_millisecond() {
-    let Some(program) = chronyd::program() else {
+    let Some(program) = programs::chronyd() else {
         return;
     };
     let server = Chronyd::of_the_machine(&program);
@@ -55,7 +57,7 @@ fn a_thousand_answers_of_a_server_near_by_hold_their_bound_of_a_tenth_of_a_milli
 
 #[test]
 fn a_round_of_a_server_near_by_takes_a_few_milliseconds() {
-    let Some(program) = chronyd::program() else {
+    let Some(program) = programs::chronyd() else {
         return;
     };
     let server = Chronyd::of_the_machine(&program);
@@ -94,14 +96,14 @@ fn chained(program: &Path) -> (Chronyd, Relay, FakeServer) {
         "server 127.0.0.1 port {} iburst minpoll 0 maxpoll 0",
         relay.address().port()
     );
-    let mut chronyd = Chronyd::start(program, &lines);
+    let chronyd = Chronyd::start(program, &lines);
     chronyd.wait_for_synchronisation(100 * MS);
     (chronyd, relay, upstream)
 }
 
 #[test]
 fn a_server_that_follows_one_that_is_off_holds_its_bound_by_what_it_says_of_its_root() {
-    let Some(program) = chronyd::program() else {
+    let Some(program) = programs::chronyd() else {
         return;
     };
     let (chronyd, _relay, _upstream) = chained(&program);
@@ -124,7 +126,7 @@ fn a_server_that_follows_one_that_is_off_holds_its_bound_by_what_it_says_of_its_
 
 #[test]
 fn a_server_that_follows_nobody_is_rejected_as_unsynchronised() {
-    let Some(program) = chronyd::program() else {
+    let Some(program) = programs::chronyd() else {
         return;
     };
     let server = Chronyd::start(&program, "");

@@ -13,8 +13,9 @@ use clock::{
 };
 
 use crate::support::{
+    ask,
     fake_server::{FakeServer, honest, liar},
-    measure::{ask, round, sources},
+    measure::{round, sources},
     wall,
 };
 

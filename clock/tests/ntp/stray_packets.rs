@@ -7,8 +7,9 @@ use clock::{
 };
 
 use crate::support::{
+    ask,
     fake_server::{FakeServer, Reply, honest},
-    measure::{ask, round, sources, troubles},
+    measure::{round, sources, troubles},
 };
 
 /// A server that sends `other` before each honest answer, or instead of it.

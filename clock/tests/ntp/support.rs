@@ -1,10 +1,13 @@
 //! What the tests ask, and what stands between.
 
-pub mod chronyd;
-pub mod fake_server;
 pub mod measure;
-pub mod network;
 pub mod relay;
+
+pub use ::support::{
+    network,
+    ntp::{ask, chronyd, fake_server},
+    programs,
+};
 
 use chrono::{DateTime, Utc};
 use clock::{MachineTimebase, Timebase};

@@ -9,10 +9,10 @@ use clock::{
 };
 
 use crate::support::{
-    chronyd::{self, Chronyd},
+    chronyd::Chronyd,
     fake_server::{FakeServer, honest},
     network::alone_with,
-    wall,
+    programs, wall,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -49,7 +49,7 @@ fn verdict(knowledge: &Knowledge, address: SocketAddr) -> Verdict {
 
 #[test]
 fn a_start_by_a_real_server_is_timed_to_a_millisecond() {
-    let Some(program) = chronyd::program() else {
+    let Some(program) = programs::chronyd() else {
         return;
     };
     let server = Chronyd::of_the_machine(&program);

@@ -36,6 +36,9 @@ pub const LONGEST_WATCH: Duration = Duration::from_secs(290);
 /// Between two attempts at what is forbidden. It is not for want of trying, and rules that
 /// are being set up are there within seconds.
 const FORBIDDEN_PAUSE: Duration = Duration::from_secs(30);
+/// For how long it may be the API server itself: one that has just started knows no rules yet, and
+/// forbids everything for a moment.
+const FORBIDDEN_FOR_A_MOMENT: Duration = Duration::from_secs(10);
 /// The most objects in one answer: 500 reports are 2 MiB, which takes well below a second.
 const PAGE: u32 = 500;
 
@@ -102,6 +105,8 @@ pub struct ObjectWatch<K> {
     source: Source,
     backoff: Backoff,
     pause: Duration,
+    /// Since when it has been forbidden every time.
+    forbidden_since: Option<Instant>,
     state: State<K>,
 }
 
@@ -135,6 +140,7 @@ impl<K: Followed> ObjectWatch<K> {
             },
             backoff: Backoff::default(),
             pause: Duration::ZERO,
+            forbidden_since: None,
             state: State::List,
         }
     }
@@ -169,6 +175,7 @@ impl<K: Followed> ObjectWatch<K> {
                 }
                 State::Watch { version } => match self.source.watch(&version).await {
                     Ok((events, lasts)) => {
+                        self.forbidden_since = None;
                         let since = Instant::now();
                         self.state = State::Follow(Follow {
                             version,
@@ -231,12 +238,17 @@ impl<K: Followed> ObjectWatch<K> {
     /// Begins anew after a pause.
     fn lost(&mut self, verb: &'static str, failure: Failure) -> Sight<K> {
         self.state = State::List;
-        let pause = self.backoff.after_failure();
-        self.pause = if failure.is_forbidden() {
-            FORBIDDEN_PAUSE + pause
-        } else {
-            pause
-        };
+        self.pause = self.backoff.after_failure();
+        if !failure.is_forbidden() {
+            self.forbidden_since = None;
+        } else if self
+            .forbidden_since
+            .get_or_insert_with(Instant::now)
+            .elapsed()
+            >= FORBIDDEN_FOR_A_MOMENT
+        {
+            self.pause += FORBIDDEN_PAUSE;
+        }
         Sight::Lost(Loss { verb, failure })
     }
 }

@@ -14,7 +14,8 @@ use rendezvous::RunnerId;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::decide::roster::{Seen, Sighting};
+use crate::decide::witness::{Seen, Sighting};
+use crate::run::testimony::Testimony;
 
 /// Those that have not ended. A child's id is its own until its end has been taken note
 /// of, and that happens in one step with taking it out of here: so no id in here is ever
@@ -25,16 +26,16 @@ type Running = BTreeMap<RunnerId, Pid>;
 #[derive(Debug)]
 pub struct Agents {
     running: Arc<Mutex<Running>>,
-    sightings: UnboundedSender<Sighting>,
+    witness: UnboundedSender<Testimony>,
 }
 
 impl Agents {
-    /// None yet. What becomes of each is told to `sightings`.
+    /// None yet. What becomes of each is told to `witness`.
     #[must_use]
-    pub fn new(sightings: UnboundedSender<Sighting>) -> Self {
+    pub fn new(witness: UnboundedSender<Testimony>) -> Self {
         Self {
             running: Arc::default(),
-            sightings,
+            witness,
         }
     }
 
@@ -66,27 +67,20 @@ impl Agents {
             return Err(Errno::ESRCH.into());
         };
         lock(&self.running).insert(runner.clone(), Pid::from_raw(id));
-        self.tell(runner, Seen::Up);
+        tell(&self.witness, runner.clone(), Seen::Up(None));
         self.await_end(runner.clone(), child);
         Ok(())
     }
 
     fn await_end(&self, runner: RunnerId, mut child: Child) {
-        let (running, sightings) = (Arc::clone(&self.running), self.sightings.clone());
+        let (running, witness) = (Arc::clone(&self.running), self.witness.clone());
         tokio::spawn(async move {
             let status = child.wait().await;
             lock(&running).remove(&runner);
             // Waiting for a child of one's own does not fail.
             let code = status.map_or(u8::MAX, exit_code);
-            let state = Seen::Ended(code);
-            // Nobody listens any more when this process is about to end.
-            let _ = sightings.send(Sighting { runner, state });
+            tell(&witness, runner, Seen::Ended(code, None));
         });
-    }
-
-    fn tell(&self, runner: &RunnerId, state: Seen) {
-        let runner = runner.clone();
-        let _ = self.sightings.send(Sighting { runner, state });
     }
 
     /// Whether all have ended.
@@ -108,6 +102,16 @@ impl Drop for Agents {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
     }
+}
+
+fn tell(witness: &UnboundedSender<Testimony>, runner: RunnerId, state: Seen) {
+    let name = None;
+    // Nobody listens any more when this process is about to end.
+    let _ = witness.send(Testimony::Runner(Sighting {
+        runner,
+        name,
+        state,
+    }));
 }
 
 fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {

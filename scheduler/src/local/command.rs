@@ -49,7 +49,7 @@ impl K6Command {
     }
 }
 
-/// The arguments of a runner's agent.
+/// The arguments of a runner's agent. `ntp` is where the time is to come from, if the user has a wish.
 #[must_use]
 pub fn agent_arguments(
     arguments: &LocalArguments,
@@ -57,6 +57,7 @@ pub fn agent_arguments(
     run: &RunId,
     runner: &RunnerId,
     cores: usize,
+    ntp: Option<&OsStr>,
     k6: &K6Command,
 ) -> Vec<OsString> {
     let mut location = OsString::from("dir:");
@@ -72,7 +73,7 @@ pub fn agent_arguments(
     flag("--runner", runner.as_str().as_ref());
     flag("--name", runner.as_str().as_ref());
     // All share one clock: how far off it is, makes no difference between them.
-    flag("--ntp", "none".as_ref());
+    flag("--ntp", ntp.unwrap_or("none".as_ref()));
     flag("--setup", arguments.setup.as_str().as_ref());
     flag("--grace", duration(arguments.grace).as_ref());
     // No agent gives up while its scheduler still waits for it.
@@ -87,7 +88,7 @@ pub fn agent_arguments(
     if let Some(tolerance) = arguments.gather.late_tolerance {
         flag("--late-tolerance", duration(tolerance).as_ref());
     }
-    if !may_spin(arguments.gather.runners, cores) {
+    if !may_spin(arguments.runners, cores) {
         flag("--spin", "0s".as_ref());
     }
     words.push("--".into());
@@ -172,6 +173,10 @@ mod tests {
     }
 
     fn arguments_of(flags: &str, cores: usize) -> String {
+        arguments_with(flags, cores, None)
+    }
+
+    fn arguments_with(flags: &str, cores: usize, ntp: Option<&str>) -> String {
         let line = format!("tminus-scheduler local --runners 3 {flags} -- k6 run script.js");
         let cli = parse(line.split_whitespace().map(OsString::from)).unwrap();
         let Command::Local(arguments) = cli.command else {
@@ -185,6 +190,7 @@ mod tests {
             &run_id(),
             &runner("runner-2"),
             cores,
+            ntp.map(OsStr::new),
             &k6,
         );
         words.join(OsStr::new(" ")).into_string().unwrap()
@@ -197,6 +203,12 @@ mod tests {
             "--store dir:/d/store --run run-1 --stage main --runner runner-2 --name runner-2 --ntp none \
              --setup early --grace 30s --ready-timeout 15m -- k6 run /home/me/script.js"
         );
+    }
+
+    #[test]
+    fn who_wants_another_time_than_this_machines_says_so() {
+        let told = arguments_with("", 4, Some("10.0.0.2"));
+        assert!(told.contains(" --ntp 10.0.0.2 "), "{told}");
     }
 
     #[test]

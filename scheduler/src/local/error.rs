@@ -14,6 +14,9 @@ pub enum LocalError {
     /// The command line is not one of `k6 run`.
     #[error(transparent)]
     CommandLine(#[from] CommandLineError),
+    /// The quorum could never come.
+    #[error("{0}")]
+    Need(String),
     /// k6's configuration file cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -80,6 +83,7 @@ impl LocalError {
         match self {
             Self::CommandLine(_)
             | Self::Config(_)
+            | Self::Need(_)
             | Self::Contradictions(_)
             | Self::WebDashboard(_)
             | Self::NoAgent { .. }

@@ -19,6 +19,9 @@ use super::folder::Folder;
 use crate::cli::LocalArguments;
 use crate::log;
 
+/// The agents' variable for where the time comes from.
+const NTP: &str = "TMINUS_NTP";
+
 /// The agent's program.
 const AGENT: &str = "tminus-agent";
 
@@ -44,7 +47,7 @@ impl<'a> Launch<'a> {
             path: PathBuf::from("."),
             source,
         })?;
-        let runners = arguments.gather.runners;
+        let runners = arguments.runners;
         let k6 = K6Command::prepare(&arguments.command, &environment, runners, &base)?;
         let agent = find_agent(arguments.agent.as_deref(), &base)?;
         let script = k6.reads_stdin.then(read_script).transpose()?;
@@ -109,6 +112,7 @@ impl<'a> Launch<'a> {
                 run,
                 runner,
                 cores(),
+                env::var_os(NTP).as_deref(),
                 &self.k6,
             ))
             // It is about this process's log. Where agents say something, it is wanted.

@@ -17,8 +17,8 @@ use tracing::{error, info};
 
 use crate::cli::LocalArguments;
 use crate::decide::ending::Ending;
+use crate::decide::instant::LEAST_LEAD;
 use crate::exit::Code;
-use crate::run::result::tell;
 use crate::run::scene::Scene;
 use crate::run::signals::Signals;
 use crate::run::{conduct, outcome};
@@ -49,15 +49,24 @@ async fn run(arguments: &LocalArguments, console: &Console) -> Result<Code, Loca
     // All that can be refused is refused before anything is made.
     let launch = Launch::prepare(arguments)?;
     let gather = &arguments.gather;
-    let settings = gather.settings(RunId::random(), stage(), true);
-    let (run, runners) = (&settings.run, runner_ids(gather.runners));
+    let need = gather.need(arguments.runners).map_err(LocalError::Need)?;
+    let mut settings = gather.settings(RunId::random(), stage(), need, LEAST_LEAD);
+    settings.wait = true;
+    let (run, runners) = (&settings.run, runner_ids(arguments.runners));
 
     let signals = Signals::catch().map_err(LocalError::Processes)?;
     let leftovers = Leftovers::adopt().map_err(LocalError::Processes)?;
     let folder = Folder::make(launch.base(), arguments.dir.as_deref(), run, &runners)?;
     let store = Arc::new(DirectoryStore::open(folder.store())?);
-    let (sender, sightings) = mpsc::unbounded_channel();
-    let mut scene = Scene::new(store, run, &settings.stage, sightings, signals);
+    let (sender, witness) = mpsc::unbounded_channel();
+    let mut scene = Scene::new(
+        store,
+        run,
+        &settings.stage,
+        settings.need.wanted,
+        witness,
+        signals,
+    );
     let mut agents = Agents::new(sender);
     if let Err(error) = launch.start(&mut agents, &folder, run, &runners) {
         drop(agents);
@@ -84,8 +93,7 @@ async fn run(arguments: &LocalArguments, console: &Console) -> Result<Code, Loca
     wind_down.end_all(waited, &leftovers).await;
     progress.clear();
     drop(folder);
-    let target = gather.first_requests.as_deref();
-    Ok(tell(outcome, gather.output, target).await)
+    Ok(gather.telling().tell(outcome).await)
 }
 
 fn stage() -> StageName {

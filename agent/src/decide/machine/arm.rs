@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use rendezvous::{Abort, LatePolicy, Phase, Plan, Slot, code};
 
+use super::k6::for_people;
 use super::limits::{ADMISSION_WAIT, BEYOND_SCHEDULER, TROUBLE_LIMIT};
+use super::time::no_time_at_the_instant;
 use super::{Action, Machine, Moment, State, StoreSide, Triggered, Trouble};
 use crate::decide::admission::{Verdict, judge};
 use crate::decide::ending::Ending;
@@ -15,7 +17,7 @@ impl Machine {
         &mut self,
         plan: Slot<Plan>,
         abort: Slot<Abort>,
-        now: Moment,
+        now: Moment<'_>,
     ) -> Vec<Action> {
         match &abort {
             Ok(Some(abort)) if abort.run == self.settings.rules.run => {
@@ -49,10 +51,11 @@ impl Machine {
         side: StoreSide,
         text: String,
         hopeless: bool,
-        now: Moment,
+        now: Moment<'_>,
     ) {
         let trouble = match side {
             StoreSide::Reading => &mut self.trouble_reading,
+            StoreSide::Earlier => &mut self.trouble_earlier,
             StoreSide::Writing => &mut self.trouble_writing,
         };
         // The time counts from the first sign; another text in between does not start it anew.
@@ -68,16 +71,19 @@ impl Machine {
     }
 
     /// A scheduler that gathers is waited for, and a little longer.
-    fn count_time_left(&mut self, plan: Option<&Plan>, now: Moment) {
+    fn count_time_left(&mut self, plan: Option<&Plan>, now: Moment<'_>) {
         let earlier = self.earlier.as_ref().and_then(Option::as_ref);
-        if let Verdict::Gathering { left, .. } = judge(plan, &self.settings.rules, earlier, now.utc)
+        if let Verdict::Gathering { left, .. } =
+            judge(plan, &self.settings.rules, earlier, now.utc())
         {
             self.give_up_at = self.give_up_at.max(now.mono + left + BEYOND_SCHEDULER);
         }
     }
 
     /// Weighs what is known: arms, refuses, or goes on waiting.
-    pub(super) fn consider(&mut self, now: Moment) -> Vec<Action> {
+    pub(super) fn consider(&mut self, now: Moment<'_>) -> Vec<Action> {
+        // The plan may have other terms now.
+        self.look_at_clock(now);
         let Some(verdict) = self.verdict(now) else {
             return Vec::new();
         };
@@ -92,6 +98,9 @@ impl Machine {
             return Vec::new();
         }
         self.left_over = None;
+        if let Some(actions) = self.past_by_an_unfit_clock(&verdict, now) {
+            return actions;
+        }
         match verdict {
             Verdict::Nothing(left_over) => {
                 self.seen = None;
@@ -112,6 +121,9 @@ impl Machine {
                 if self.state != State::Waiting {
                     return self.admit(now);
                 }
+                if self.unfit.is_some() {
+                    return Vec::new();
+                }
                 if self.setup_is_too_old(now.mono) {
                     self.notes
                         .push("the data of setup() is too old; running setup() again".to_owned());
@@ -120,6 +132,7 @@ impl Machine {
                     return vec![Action::RunSetup];
                 }
                 self.armed = true;
+                (self.late, self.tolerance) = (late, tolerance);
                 self.phase = Phase::Armed;
                 self.state = State::Armed {
                     ending: None,
@@ -129,6 +142,7 @@ impl Machine {
                     start_at,
                     late,
                     tolerance,
+                    clock: self.clock_terms(),
                 }]
             }
             Verdict::Late { id, by, policy } => {
@@ -138,8 +152,9 @@ impl Machine {
             }
             Verdict::UsedUp { id, phase, policy } => {
                 self.seen = Some(id);
-                // So that the next process of this runner knows it, too.
+                // So that the next process of this runner knows it, too. An earlier report could say no more.
                 self.armed = true;
+                self.earlier.get_or_insert(None);
                 let text =
                     format!("an earlier process of this runner used the stage up (it was {phase})");
                 let ending = match policy {
@@ -154,7 +169,7 @@ impl Machine {
     }
 
     /// Nothing speaks against starting k6.
-    fn admit(&mut self, now: Moment) -> Vec<Action> {
+    fn admit(&mut self, now: Moment<'_>) -> Vec<Action> {
         if self.state == State::Admitting {
             self.start_k6(now)
         } else {
@@ -181,6 +196,7 @@ impl Machine {
                     });
                 late_ending(by, policy)
             }
+            Triggered::Unfit(why) => no_time_at_the_instant(&why),
             Triggered::NotSent(why) => Ending::own(
                 Phase::Failed,
                 code::NOT_READY,
@@ -193,7 +209,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_tick(&mut self, now: Moment) -> Vec<Action> {
+    pub(super) fn on_tick(&mut self, now: Moment<'_>) -> Vec<Action> {
         match &self.state {
             State::Admitting if now.mono >= self.began + ADMISSION_WAIT => {
                 // The store takes its time; k6 can come up meanwhile, paused.
@@ -221,7 +237,7 @@ impl Machine {
         }
     }
 
-    fn keep_waiting(&mut self, now: Moment) -> Vec<Action> {
+    fn keep_waiting(&mut self, now: Moment<'_>) -> Vec<Action> {
         let actions = self.consider(now);
         if !actions.is_empty() {
             return actions;
@@ -230,12 +246,8 @@ impl Machine {
             let since = trouble.hopeless_since;
             since.is_some_and(|since| now.mono.saturating_duration_since(since) >= TROUBLE_LIMIT)
         };
-        let troubles = [&self.trouble_reading, &self.trouble_writing];
-        let hopeless = troubles
-            .into_iter()
-            .flatten()
-            .find(is_hopeless)
-            .map(|trouble| trouble.text.clone());
+        let hopeless = self.troubles().find(is_hopeless);
+        let hopeless = hopeless.map(|trouble| trouble.text.clone());
         if let Some(text) = hopeless {
             let ending = Ending::own(Phase::Failed, code::NO_ACCESS, text);
             return self.wind_up(ending, None, now);
@@ -243,23 +255,41 @@ impl Machine {
         if now.mono < self.give_up_at || self.holds_an_instant(now) {
             return Vec::new();
         }
-        let ending = match self.trouble() {
-            Some(trouble) => Ending::own(Phase::Failed, code::NO_ACCESS, trouble.text.clone()),
-            None => Ending::own(Phase::Refused, code::GAVE_UP, self.why_no_plan()),
+        let clock_trouble = self
+            .clock_trouble()
+            .filter(|_| self.state == State::Waiting);
+        let ending = match (self.trouble(), clock_trouble) {
+            (Some(trouble), _) => Ending::own(Phase::Failed, code::NO_ACCESS, trouble.text.clone()),
+            (None, Some(trouble)) => {
+                let reason = format!("gave up waiting for a clock to start by: {trouble}");
+                Ending::own(Phase::Refused, code::NO_TIME, reason)
+            }
+            (None, None) => Ending::own(Phase::Refused, code::GAVE_UP, self.why_no_plan()),
         };
         self.wind_up(ending, None, now)
     }
 
-    /// With an instant in hand, the late policy rules and no longer the deadline.
-    fn holds_an_instant(&self, now: Moment) -> bool {
-        matches!(self.verdict(now), Some(Verdict::Start { .. }))
+    /// With an instant in hand, the late policy rules and no longer the deadline; but where the
+    /// clock alone keeps a runner from arming, nothing else would end the wait.
+    fn holds_an_instant(&self, now: Moment<'_>) -> bool {
+        let waits_for_clock = self.state == State::Waiting && self.unfit.is_some();
+        !waits_for_clock && matches!(self.verdict(now), Some(Verdict::Start { .. }))
     }
 
-    /// What the board means now; nothing can be said before board and earlier report were read.
-    fn verdict(&self, now: Moment) -> Option<Verdict> {
+    /// What the board means now; nothing can be said before board and earlier report were read, except that the
+    /// stage is used up.
+    fn verdict(&self, now: Moment<'_>) -> Option<Verdict> {
+        let mark = self.settings.mark.as_ref();
+        if let Some(mark) = mark.filter(|mark| mark.is_used_up(now.utc())) {
+            return Some(Verdict::UsedUp {
+                id: mark.plan.clone(),
+                phase: Phase::Armed,
+                policy: mark.late,
+            });
+        }
         let (board, earlier) = (self.board.as_ref()?, self.earlier.as_ref()?);
         let rules = &self.settings.rules;
-        Some(judge(board.as_ref(), rules, earlier.as_ref(), now.utc))
+        Some(judge(board.as_ref(), rules, earlier.as_ref(), now.utc()))
     }
 
     fn why_no_plan(&self) -> String {
@@ -278,9 +308,7 @@ impl Machine {
 }
 
 fn late_ending(by: TimeDelta, policy: LatePolicy) -> Ending {
-    // Finer than a reader cares for is noise.
-    let by = Duration::from_millis(u64::try_from(by.num_milliseconds()).unwrap_or(0));
-    let by = humantime::format_duration(by);
+    let by = for_people(by);
     match policy {
         LatePolicy::Skip => Ending::own(Phase::Skipped, 0, format!("came {by} after the instant")),
         LatePolicy::Refuse | LatePolicy::Join => {

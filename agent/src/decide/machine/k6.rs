@@ -1,18 +1,26 @@
 //! What k6 does, and what that makes of a runner: it builds its VUs, runs setup(), runs, ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rendezvous::{Phase, code};
+use chrono::{DateTime, TimeDelta, Utc};
+use rendezvous::{LatePolicy, Phase, code};
 
 use super::limits::{
-    ADDRESS_TAKEN, EXIT_FOLLOWS_WITHIN, MOST_PORTS, POLL_STARTING, POLL_UNTIL_LOAD, k6_status,
+    ADDRESS_TAKEN, CONFIRM_WITHIN, EXIT_FOLLOWS_WITHIN, LAST_LOOK, MOST_PORTS, POLL_STARTING,
+    POLL_UNTIL_LOAD, k6_status,
 };
-use super::{Action, Machine, Moment, State};
+use super::{Action, Machine, Moment, Reply, State};
+use crate::decide::admission::is_late;
 use crate::decide::ending::{End, Ending, K6Exit};
 use crate::decide::setup::SetupFailure;
 
 impl Machine {
-    pub(super) fn on_status(&mut self, status: u64, vus: Option<u64>, now: Moment) -> Vec<Action> {
+    pub(super) fn on_status(
+        &mut self,
+        status: u64,
+        vus: Option<u64>,
+        now: Moment<'_>,
+    ) -> Vec<Action> {
         self.api_seen = true;
         self.api_trouble = None;
         if vus.is_some() {
@@ -28,6 +36,13 @@ impl Machine {
                     now,
                 )
             }
+            State::Confirming { until, .. }
+                if status >= k6_status::STARTED
+                    && now.mono >= until
+                    && self.late != LatePolicy::Join =>
+            {
+                self.ran_too_late(now)
+            }
             State::Confirming { .. } if status >= k6_status::STARTED => {
                 self.phase = Phase::Running;
                 self.state = State::Running;
@@ -38,19 +53,63 @@ impl Machine {
         }
     }
 
-    pub(super) fn saw_running(&mut self, status: u64, now: Moment) -> Vec<Action> {
+    pub(super) fn saw_running(&mut self, status: u64, now: Moment<'_>) -> Vec<Action> {
         let Some(start) = &mut self.start else {
             return Vec::new();
         };
-        start.running_at.get_or_insert(now.utc);
+        if start.running_at.is_none() {
+            let after = now.utc() - start.fired_at;
+            if is_late(after, self.tolerance) {
+                self.notes.push(format!(
+                    "k6 was first seen running {} after the resume was sent: its load may have begun as late",
+                    for_people(after)
+                ));
+            }
+            start.running_at = Some(now.utc());
+        }
         if status < k6_status::RUNNING {
             return vec![Action::Poll(Some(POLL_UNTIL_LOAD))];
         }
-        start.load_at.get_or_insert(now.utc);
+        start.load_at.get_or_insert(now.utc());
         vec![Action::Poll(None)]
     }
 
-    pub(super) fn on_built(&mut self, now: Moment) -> Vec<Action> {
+    /// Until when k6 must have been seen running. Without a good answer to the resume, which only a k6 that lives
+    /// can give, it is not known to have begun, and a frozen one begins when it thaws: however well the resume was
+    /// timed, that is late when the tolerance is over.
+    pub(super) fn confirm_until(
+        &self,
+        reply: &Reply,
+        lateness: TimeDelta,
+        fired_at: DateTime<Utc>,
+        now: Moment<'_>,
+    ) -> Instant {
+        let within = match (reply, self.late) {
+            (Reply::Accepted, _) | (_, LatePolicy::Join) => CONFIRM_WITHIN,
+            (Reply::Unclear(_), LatePolicy::Refuse | LatePolicy::Skip) => {
+                let since_instant = lateness + (now.utc() - fired_at);
+                let since_instant = since_instant.to_std().unwrap_or_default();
+                let left = self.tolerance.saturating_sub(since_instant);
+                left.clamp(LAST_LOOK, CONFIRM_WITHIN)
+            }
+        };
+        now.mono + within
+    }
+
+    /// k6 runs, and nobody knows since when, but for the terms it has begun too late.
+    fn ran_too_late(&mut self, now: Moment<'_>) -> Vec<Action> {
+        let by = self
+            .start
+            .as_ref()
+            .map(|start| now.utc() - (start.fired_at - start.lateness));
+        let reason = format!(
+            "k6 was first seen running {} after the instant, though the resume was sent in time:              it was frozen or starved; `--late join` would let it run",
+            by.map_or_else(String::new, for_people)
+        );
+        self.wind_up(Ending::own(Phase::Failed, code::LATE, reason), None, now)
+    }
+
+    pub(super) fn on_built(&mut self, now: Moment<'_>) -> Vec<Action> {
         if self.settings.early_setup {
             self.state = State::SettingUp;
             // What it waits for has changed, though the phase has not.
@@ -61,16 +120,21 @@ impl Machine {
         actions
     }
 
-    pub(super) fn become_ready(&mut self, now: Moment) -> Vec<Action> {
+    pub(super) fn become_ready(&mut self, now: Moment<'_>) -> Vec<Action> {
         self.state = State::Waiting;
-        self.phase = Phase::Ready;
-        self.consider(now)
+        let mut actions = self.consider(now);
+        if self.unfit.is_some() {
+            self.note_clock_trouble();
+            // What it waits for has changed, though the phase has not.
+            actions.push(Action::Report);
+        }
+        actions
     }
 
     pub(super) fn on_setup_ended(
         &mut self,
         result: Result<Duration, SetupFailure>,
-        now: Moment,
+        now: Moment<'_>,
     ) -> Vec<Action> {
         if self.state != State::SettingUp {
             return Vec::new();
@@ -90,7 +154,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn setup_failed(&mut self, failure: &SetupFailure, now: Moment) -> Vec<Action> {
+    pub(super) fn setup_failed(&mut self, failure: &SetupFailure, now: Moment<'_>) -> Vec<Action> {
         self.wind_up(
             Ending::own(Phase::Failed, failure.code(), failure.reason()),
             None,
@@ -98,7 +162,7 @@ impl Machine {
         )
     }
 
-    pub(super) fn on_k6_ended(&mut self, exit: K6Exit, now: Moment) -> Vec<Action> {
+    pub(super) fn on_k6_ended(&mut self, exit: K6Exit, now: Moment<'_>) -> Vec<Action> {
         match &self.state {
             State::Building { .. }
                 if exit == ADDRESS_TAKEN && !self.api_seen && self.ports_tried < MOST_PORTS =>
@@ -159,7 +223,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn start_k6(&mut self, now: Moment) -> Vec<Action> {
+    pub(super) fn start_k6(&mut self, now: Moment<'_>) -> Vec<Action> {
         self.ports_tried += 1;
         self.state = State::Building {
             until: now.mono + self.settings.ready_timeout,
@@ -186,4 +250,10 @@ fn unless_zero(exit: K6Exit) -> u8 {
         0 => code::NOT_READY,
         code => code,
     }
+}
+
+/// Finer than a reader cares for is noise.
+pub(super) fn for_people(by: TimeDelta) -> String {
+    let by = Duration::from_millis(u64::try_from(by.num_milliseconds()).unwrap_or(0));
+    humantime::format_duration(by).to_string()
 }

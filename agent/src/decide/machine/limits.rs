@@ -10,14 +10,20 @@ pub const POLL_STARTING: Duration = Duration::from_millis(100);
 pub const POLL_CONFIRMING: Duration = Duration::from_millis(10);
 /// How often k6 is asked while it runs a setup() of its own, until its load runs.
 pub const POLL_UNTIL_LOAD: Duration = Duration::from_millis(50);
-/// How long a resume may stay unconfirmed. k6 answers within milliseconds; a machine so busy that it takes ten
-/// seconds makes no load worth having.
+/// How long k6 may stay unseen after a good answer to the resume, or where a late start is welcome. k6 answers within
+/// milliseconds; a machine so busy that it takes ten seconds makes no load worth having.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
+/// From the news that the resume got no good answer to the last look at k6: one more question, answered at once by a k6
+/// that lives.
+pub const LAST_LOOK: Duration = Duration::from_millis(250);
 /// How long a store that denies access, or holds what cannot be read, is waited for: long enough for a person or
 /// controller that is about to put it right, too short to hide a mistake.
 pub const TROUBLE_LIMIT: Duration = Duration::from_secs(30);
 /// How long the store may take before k6 is started all the same, paused.
 pub const ADMISSION_WAIT: Duration = Duration::from_secs(2);
+/// How long an unmeasured clock that shows the instant as past is given to be measured, from the start of the agent:
+/// twice what it takes far servers to be resolved, asked, and heard three times because the clock is far off.
+pub const CLOCK_WAIT: Duration = Duration::from_secs(30);
 /// How much longer than its scheduler a runner waits: the scheduler renews its promise every 30 s, and says so itself when
 /// it gives up.
 pub const BEYOND_SCHEDULER: Duration = Duration::from_secs(30);

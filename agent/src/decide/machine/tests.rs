@@ -1,10 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod random;
+mod time;
+mod used_up;
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use clock::{Knowledge, Reading, Status, ntp::Leap};
 use rendezvous::{
     Abort, ClockReport, Incarnation, LatePolicy, Phase, Plan, PlanId, PlanState, Report, RunId,
     RunnerId, StageName, Terms,
@@ -20,6 +23,11 @@ struct Bench {
     machine: Machine,
     began: Instant,
     elapsed: Duration,
+    /// How its clock knows the time, how far it may be off, and how far it is.
+    status: Status,
+    bound: Duration,
+    ahead: TimeDelta,
+    knowledge: Knowledge,
 }
 
 fn noon() -> DateTime<Utc> {
@@ -37,6 +45,11 @@ fn settings() -> Settings {
             stage: StageName::new("main").unwrap(),
             late: None,
             late_tolerance: None,
+        },
+        mark: None,
+        clock: clock::Terms {
+            budget: Duration::from_millis(50),
+            require_ntp: false,
         },
         early_setup: true,
         teardown: true,
@@ -69,6 +82,14 @@ fn set_for(seconds: i64) -> Plan {
             quorum: 1,
         },
         ..gathering(0)
+    }
+}
+
+fn reading(utc: DateTime<Utc>, bound: Duration, status: Status) -> Reading {
+    Reading {
+        earliest: utc - bound,
+        latest: utc + bound,
+        status,
     }
 }
 
@@ -105,22 +126,35 @@ fn earlier_report(phase: Phase, armed: bool) -> Event {
 
 impl Bench {
     fn new(settings: Settings) -> Self {
+        Self::with_clock(settings, Status::SystemClock)
+    }
+
+    fn with_clock(settings: Settings, status: Status) -> Self {
         let began = Instant::now();
+        let time = reading(noon(), Duration::ZERO, status);
+        let knowledge = Knowledge {
+            reading: time,
+            offset: None,
+            by: Vec::new(),
+            sources: Vec::new(),
+            obstacle: None,
+            leap: Leap::None,
+            witness_disagrees: None,
+            firing: None,
+        };
         let now = Moment {
             mono: began,
-            utc: noon(),
+            time,
+            knowledge: &knowledge,
         };
         Self {
             machine: Machine::new(settings, now),
             began,
             elapsed: Duration::ZERO,
-        }
-    }
-
-    fn now(&self) -> Moment {
-        Moment {
-            mono: self.began + self.elapsed,
-            utc: noon() + self.elapsed,
+            status,
+            bound: Duration::ZERO,
+            ahead: TimeDelta::zero(),
+            knowledge,
         }
     }
 
@@ -130,7 +164,12 @@ impl Bench {
     }
 
     fn on(&mut self, event: Event) -> Vec<Action> {
-        let now = self.now();
+        let utc = noon() + self.elapsed + self.ahead;
+        let now = Moment {
+            mono: self.began + self.elapsed,
+            time: reading(utc, self.bound, self.status),
+            knowledge: &self.knowledge,
+        };
         self.machine.handle(event, now)
     }
 
@@ -187,7 +226,11 @@ impl Bench {
     }
 
     fn armed() -> Self {
-        let mut bench = Self::ready();
+        Self::armed_with(settings())
+    }
+
+    fn armed_with(settings: Settings) -> Self {
+        let mut bench = Self::ready_with(settings);
         let actions = bench.board(Some(set_for(10)));
         assert!(matches!(actions[0], Action::Arm { .. }), "{actions:?}");
         assert_eq!(bench.machine.phase(), Phase::Armed);
@@ -195,7 +238,11 @@ impl Bench {
     }
 
     fn fired(reply: Reply) -> Self {
-        let mut bench = Self::armed();
+        Self::fired_with(settings(), reply)
+    }
+
+    fn fired_with(settings: Settings, reply: Reply) -> Self {
+        let mut bench = Self::armed_with(settings);
         bench.elapsed = Duration::from_secs(10);
         let actions = bench.on(sent(reply));
         assert!(
@@ -523,14 +570,60 @@ fn a_resume_without_a_good_answer_and_k6s_exit_is_no_success() {
 }
 
 #[rstest]
-#[case(Reply::Accepted)]
-#[case(Reply::Unclear("no answer".to_owned()))]
-fn a_resume_that_is_never_confirmed_ends_in_a_kill(#[case] reply: Reply) {
-    let mut bench = Bench::fired(reply);
-    assert_eq!(bench.pass(9), []);
+#[case::a_k6_that_answered(Reply::Accepted, None, 10)]
+#[case::a_late_start_is_welcome(no_answer(), Some(LatePolicy::Join), 10)]
+#[case::the_default_tolerance(no_answer(), None, 1)]
+fn a_resume_that_is_never_confirmed_ends_in_a_kill(
+    #[case] reply: Reply,
+    #[case] late: Option<LatePolicy>,
+    #[case] within: u64,
+) {
+    let mut settings = settings();
+    settings.rules.late = late;
+    let mut bench = Bench::fired_with(settings, reply);
+    assert_eq!(bench.pass(within - 1), []);
     assert!(bench.pass(1).contains(&Action::KillK6));
     bench.on(Event::K6Ended(K6Exit::Signal(9)));
     assert_eq!(bench.end(), (Phase::Failed, 73));
+}
+
+#[test]
+fn a_frozen_k6_that_thaws_when_the_tolerance_is_over_is_late_however_well_the_resume_was_timed() {
+    let mut settings = settings();
+    settings.rules.late_tolerance = Some(Duration::from_secs(3));
+    let mut in_time = Bench::fired_with(settings.clone(), no_answer());
+    in_time.elapsed += Duration::from_secs(2);
+    in_time.status(7);
+    assert_eq!(in_time.machine.phase(), Phase::Running);
+
+    let mut late = Bench::fired_with(settings, no_answer());
+    late.elapsed += Duration::from_secs(3);
+    let actions = late.status(7);
+    assert!(actions.contains(&Action::StopK6), "{actions:?}");
+    late.on(Event::K6Ended(K6Exit::Code(103)));
+    assert_eq!(late.end(), (Phase::Failed, 74));
+    let reason = late.machine.end().unwrap().reason.clone().unwrap();
+    assert!(
+        reason.contains("first seen running 3s after the instant"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_k6_that_answered_the_resume_and_was_seen_running_late_runs_on_and_that_is_told() {
+    let mut bench = Bench::fired(Reply::Accepted);
+    bench.elapsed += Duration::from_secs(4);
+    bench.status(7);
+    assert_eq!(bench.machine.phase(), Phase::Running);
+    let notes = bench.machine.take_notes();
+    assert!(
+        notes[0].contains("4s after the resume was sent"),
+        "{notes:?}"
+    );
+}
+
+fn no_answer() -> Reply {
+    Reply::Unclear("no answer".to_owned())
 }
 
 #[test]
@@ -684,6 +777,40 @@ fn a_store_that_denies_access_or_holds_rubbish_is_given_half_a_minute() {
     mended.pass(29);
     mended.on(Event::ReportWritten);
     assert_eq!(mended.pass(10), []);
+}
+
+#[test]
+fn an_earlier_report_that_cannot_be_read_is_given_half_a_minute_though_the_rest_can() {
+    let unreadable = || Event::StoreTrouble {
+        side: StoreSide::Earlier,
+        text: "the earlier report cannot be read".to_owned(),
+        denied: true,
+    };
+    let mut bench = Bench::new(settings());
+    bench.on(unreadable());
+    for _ in 0..2 {
+        bench.board(Some(gathering(600)));
+        bench.pass(14);
+        bench.on(unreadable());
+    }
+    assert!(bench.machine.end().is_none());
+    bench.board(Some(gathering(601)));
+    let actions = bench.pass(2);
+    assert!(actions.contains(&Action::StopK6), "{actions:?}");
+    bench.on(Event::K6Ended(K6Exit::Code(103)));
+    assert_eq!(bench.end(), (Phase::Failed, 69));
+
+    let mut mended = Bench::new(settings());
+    mended.on(unreadable());
+    mended.on(Event::Earlier(None));
+    mended.board(Some(gathering(600)));
+    mended.pass(31);
+    assert!(
+        mended
+            .machine
+            .waiting_for()
+            .is_some_and(|what| !what.contains("report"))
+    );
 }
 
 #[test]

@@ -3,19 +3,31 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use clock::{Knowledge, Reading};
 use rendezvous::{Abort, LatePolicy, Plan, Report, Slot};
 
 use crate::decide::admission::Rules;
 use crate::decide::ending::K6Exit;
+use crate::decide::mark::Mark;
 use crate::decide::setup::SetupFailure;
 
 /// When something happened, on the two clocks that matter.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct Moment<'a> {
     /// For how long something lasts: this process's monotonic clock.
     pub mono: Instant,
-    /// For instants: UTC by the runner's corrected clock.
-    pub utc: DateTime<Utc>,
+    /// For instants: the runner's corrected clock.
+    pub time: Reading,
+    /// What that clock rests on.
+    pub knowledge: &'a Knowledge,
+}
+
+impl Moment<'_> {
+    /// UTC, as well as it is known.
+    #[must_use]
+    pub fn utc(&self) -> DateTime<Utc> {
+        self.time.midpoint()
+    }
 }
 
 /// What the machine was told on the command line.
@@ -23,6 +35,10 @@ pub struct Moment {
 pub struct Settings {
     /// Whose plans to obey, and what to do when late.
     pub rules: Rules,
+    /// What the clock has to keep.
+    pub clock: clock::Terms,
+    /// What an earlier process of this runner left beside its report.
+    pub mark: Option<Mark>,
     /// Whether setup() is run by us, before the instant.
     pub early_setup: bool,
     /// Whether an early setup() that no run follows is torn down.
@@ -79,6 +95,8 @@ pub enum Triggered {
     Disarmed,
     /// Woke up so late that the policy forbids to start; nothing was sent.
     TooLate(TimeDelta),
+    /// The clock was not good enough when the instant came, and why; nothing was sent.
+    Unfit(String),
     /// k6 could not be reached, so nothing was sent.
     NotSent(String),
     /// The resume was sent, once.
@@ -94,11 +112,13 @@ pub enum Triggered {
     },
 }
 
-/// The two things that a runner does with the store.
+/// What a runner does with the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreSide {
-    /// Reads plan, abort and its earlier report.
+    /// Reads plan and abort.
     Reading,
+    /// Reads what an earlier process of it left.
+    Earlier,
     /// Writes its report.
     Writing,
 }
@@ -122,6 +142,8 @@ pub enum Event {
         /// Waiting will not help.
         denied: bool,
     },
+    /// The clock was measured, or has learnt something else.
+    ClockMeasured,
     /// Our report stands in the store.
     ReportWritten,
     /// What an earlier process of this runner left in the store.
@@ -178,6 +200,8 @@ pub enum Action {
         late: LatePolicy,
         /// How late is still on time.
         tolerance: Duration,
+        /// What the clock has to keep when the instant comes.
+        clock: clock::Terms,
     },
     /// Call that thread off.
     Disarm,

@@ -12,7 +12,7 @@ impl Machine {
         &mut self,
         ending: Ending,
         signal: Option<StopSignal>,
-        now: Moment,
+        now: Moment<'_>,
     ) -> Vec<Action> {
         let mut actions = Vec::new();
         match &mut self.state {
@@ -81,7 +81,7 @@ impl Machine {
         vec![Action::SignalK6(StopSignal::Terminate)]
     }
 
-    pub(super) fn on_signal(&mut self, signal: StopSignal, now: Moment) -> Vec<Action> {
+    pub(super) fn on_signal(&mut self, signal: StopSignal, now: Moment<'_>) -> Vec<Action> {
         let (name, number) = signal.name_and_number();
         if let State::Stopping { step, .. } = &mut self.state {
             // Whoever asks twice does not want to wait for teardown().
@@ -101,7 +101,7 @@ impl Machine {
     }
 
     /// Time passes for a k6 that should run by now, or be gone.
-    pub(super) fn press_on(&mut self, now: Moment) -> Vec<Action> {
+    pub(super) fn press_on(&mut self, now: Moment<'_>) -> Vec<Action> {
         let until = match &self.state {
             State::Confirming { until, .. } | State::Stopping { until, .. } => *until,
             _ => return Vec::new(),

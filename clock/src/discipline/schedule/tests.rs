@@ -147,6 +147,26 @@ fn what_is_close_to_the_instant_is_left_to_the_final_round() {
     assert_eq!(life.began(Purpose::Waiting), []);
 }
 
+#[test]
+fn the_closing_round_is_held_at_once_when_it_can_disturb_nothing_any_more() {
+    let mut life = Life::default();
+    life.go_on(SECOND, Need::Ordinary);
+    life.schedule.close(life.now());
+    life.schedule.fire(life.now(), 1.0);
+    life.go_on(2 * SECOND, Need::Ordinary);
+    assert_eq!(
+        life.began(Purpose::Closing),
+        [],
+        "nothing was fired when it was asked for"
+    );
+    life.schedule.close(life.now());
+    life.go_on(3 * SECOND, Need::Ordinary);
+    assert_eq!(life.began(Purpose::Closing), [2 * SECOND]);
+    life.schedule.close(life.now());
+    life.go_on(10 * SECOND, Need::Ordinary);
+    assert_eq!(life.began(Purpose::Closing).len(), 1);
+}
+
 fn needs() -> impl Strategy<Value = Need> {
     prop_oneof![Just(Need::Ordinary), Just(Need::Thin), Just(Need::Urgent)]
 }

@@ -186,7 +186,7 @@ fn the_kernel_is_believed_where_there_is_nobody_else_unless_ntp_is_required() {
     assert_eq!(fitness(&world, NO_NTP), Ok(()));
     assert_eq!(
         fitness(&world, NTP),
-        Err("NTP is required, and the time is from: kernel, unverified".to_owned())
+        Err("NTP is required, and the time is from: kernel, unverified; set --ntp HOST to name a time server".to_owned())
     );
 }
 

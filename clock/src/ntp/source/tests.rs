@@ -86,8 +86,12 @@ impl Names {
 }
 
 fn ask(source: &mut Source, occasion: Occasion) -> Option<SourceReport> {
+    ask_beside(&Claims::default(), source, occasion)
+}
+
+fn ask_beside(claims: &Claims, source: &mut Source, occasion: Occasion) -> Option<SourceReport> {
     let limit = Limit::new(Duration::from_secs(60), &|| false);
-    source.ask(&MachineTimebase, occasion, limit, &|| {})
+    source.ask(&MachineTimebase, occasion, limit, claims, &|| {})
 }
 
 fn samples(source: &mut Source, occasion: Occasion) -> usize {
@@ -103,6 +107,27 @@ fn a_name_is_resolved_at_the_start_and_not_again_while_it_answers() {
         assert_eq!(samples(&mut source, Occasion::Start), 4);
     }
     assert_eq!(names.left(), 0);
+}
+
+#[test]
+fn a_server_with_two_names_has_one_vote() {
+    let server = Server::start();
+    let names = Names::in_turn([Ok(vec![server.address])]);
+    let (mut by_address, mut by_name) = (Source::fixed("first", &[server.address]), names.source());
+    let claims = Claims::default();
+    for occasion in [Occasion::Start, Occasion::Final] {
+        let first = ask_beside(&claims, &mut by_address, occasion).expect("it is its turn");
+        assert_eq!(first.samples.len(), 4);
+        let second = ask_beside(&claims, &mut by_name, occasion).expect("it is its turn");
+        assert_eq!(second.samples, []);
+        assert_eq!(
+            second.troubles[0].to_string(),
+            format!(
+                "{}: the same server as first, which has the vote",
+                server.address
+            )
+        );
+    }
 }
 
 #[test]

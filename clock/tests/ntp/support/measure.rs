@@ -18,14 +18,6 @@ pub fn round(clock: &Clock, sources: &mut Sources, occasion: Occasion) -> Vec<So
     sources.round(clock, occasion, &Cancel::new())
 }
 
-/// What one round says of the server at `address`.
-pub fn ask(address: SocketAddr) -> SourceReport {
-    let clock = Clock::system(MachineTimebase);
-    let mut reports = round(&clock, &mut sources(&[address]), Occasion::Start);
-    assert_eq!(reports.len(), 1, "{reports:?}");
-    reports.remove(0)
-}
-
 /// What is told of the troubles, without the address.
 pub fn troubles(report: &SourceReport) -> Vec<String> {
     let told = |trouble: &clock::ntp::Trouble| {

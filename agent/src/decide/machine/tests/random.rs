@@ -33,6 +33,8 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::Triggered(Triggered::Disarmed)),
         Just(Event::Triggered(Triggered::TooLate(TimeDelta::seconds(3)))),
         Just(Event::Triggered(Triggered::NotSent("x".to_owned()))),
+        Just(Event::Triggered(Triggered::Unfit("x".to_owned()))),
+        Just(Event::ClockMeasured),
         reply.prop_map(sent),
         any::<u8>().prop_map(|code| Event::K6Ended(K6Exit::Code(code))),
         Just(Event::Signal(StopSignal::Terminate)),

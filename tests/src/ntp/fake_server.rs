@@ -16,10 +16,11 @@ use clock::ntp::{
     packet::{MODE_SERVER, Packet, VERSION},
 };
 
-use super::wall;
+use crate::moment::Moment;
 
 /// One packet of an answer.
 pub struct Reply {
+    /// What is sent.
     pub bytes: Vec<u8>,
     /// From another port than the one that was asked.
     pub from_elsewhere: bool,
@@ -51,6 +52,7 @@ impl FakeServer {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), answer)
     }
 
+    /// The same, at an address of the caller's.
     pub fn start_at(
         address: SocketAddr,
         mut answer: impl FnMut(&Packet, u32, DateTime<Utc>) -> Vec<Reply> + Send + 'static,
@@ -65,7 +67,7 @@ impl FakeServer {
             let mut question = [0; 1024];
             loop {
                 let (length, client) = socket.recv_from(&mut question).unwrap();
-                let now = wall();
+                let now = Moment::now().utc;
                 if end.load(Ordering::SeqCst) {
                     return;
                 }
@@ -89,6 +91,7 @@ impl FakeServer {
         }
     }
 
+    /// Where it answers.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

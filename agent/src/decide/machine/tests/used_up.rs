@@ -1,0 +1,78 @@
+//! What a mark beside the report keeps a runner from.
+
+use super::*;
+use crate::decide::mark::Mark;
+
+/// A mark for the plan at this many seconds after the bench's noon.
+fn marked_for(seconds: i64, late: LatePolicy) -> Settings {
+    Settings {
+        mark: Some(Mark {
+            plan: PlanId::new("plan-1").unwrap(),
+            start_at: noon() + TimeDelta::seconds(seconds),
+            late,
+        }),
+        ..settings()
+    }
+}
+
+#[rstest]
+#[case(LatePolicy::Refuse, (Phase::Refused, 77))]
+#[case(LatePolicy::Join, (Phase::Refused, 77))]
+#[case(LatePolicy::Skip, (Phase::Skipped, 0))]
+fn a_marked_stage_whose_instant_is_past_is_used_up_and_the_store_is_not_needed_to_know_it(
+    #[case] late: LatePolicy,
+    #[case] end: (Phase, u8),
+) {
+    let mut bench = Bench::new(marked_for(-1, late));
+    assert_eq!(bench.pass(0), [Action::Report]);
+    assert_eq!(bench.end(), end);
+    assert_eq!(bench.machine.plan().0.unwrap().as_str(), "plan-1");
+    assert!(bench.machine.plan().1, "the next process is to know it");
+    assert!(!bench.machine.must_not_report());
+}
+
+#[test]
+fn another_plan_does_not_make_a_marked_stage_new() {
+    let mut bench = Bench::new(marked_for(-1, LatePolicy::Refuse));
+    let mut plan = set_for(10);
+    plan.id = PlanId::new("plan-2").unwrap();
+    bench.board(Some(plan));
+    assert_eq!(bench.end(), (Phase::Refused, 77));
+}
+
+#[test]
+fn an_abort_that_is_known_first_is_what_it_ends_by() {
+    let mut bench = Bench::new(marked_for(-1, LatePolicy::Refuse));
+    bench.abort();
+    assert_eq!(bench.end(), (Phase::Aborted, 76));
+}
+
+#[test]
+fn a_mark_whose_instant_is_ahead_keeps_nobody_from_it() {
+    let mut bench = Bench::ready_with(marked_for(10, LatePolicy::Refuse));
+    let actions = bench.board(Some(set_for(10)));
+    assert!(matches!(actions[0], Action::Arm { .. }), "{actions:?}");
+    bench.elapsed = Duration::from_secs(10);
+    bench.on(sent(Reply::Accepted));
+    bench.pass(1);
+    bench.status(7);
+    assert_eq!(bench.machine.phase(), Phase::Running);
+}
+
+#[test]
+fn who_comes_back_and_is_not_ready_at_the_marked_instant_is_too_late_whatever_the_policy() {
+    let mut bench = Bench::building(marked_for(5, LatePolicy::Join));
+    bench.pass(6);
+    bench.on(Event::K6Ended(K6Exit::Code(103)));
+    assert_eq!(bench.end(), (Phase::Refused, 77));
+}
+
+#[test]
+fn a_clock_that_is_not_to_be_believed_makes_nothing_past() {
+    let mut bench = Bench::with_clock(marked_for(-1, LatePolicy::Refuse), Status::Unsynchronised);
+    bench.pass(0);
+    assert!(bench.machine.end().is_none());
+    bench.status = Status::SystemClock;
+    bench.on(Event::ClockMeasured);
+    assert_eq!(bench.end(), (Phase::Refused, 77));
+}

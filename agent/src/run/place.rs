@@ -1,0 +1,81 @@
+//! Where this runner belongs: its store, and its place in the stage.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rendezvous::kubernetes::{KubernetesStore, Pod};
+use rendezvous::{Hold, Phase, Store, StoreError, StoreLocation, code};
+
+use super::mark::{MarkFile, SHARED_MEMORY, Unreadable};
+use crate::cli::Cli;
+
+/// Why this runner cannot take part.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPlace {
+    /// No access to the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another process has its place.
+    #[error(
+        "another process is running {runner} in stage {stage} of this store: give each runner an id of its own with \
+         --runner"
+    )]
+    Taken {
+        /// The runner's id.
+        runner: String,
+        /// The stage.
+        stage: String,
+    },
+}
+
+impl NoPlace {
+    /// How the runner ends by it.
+    #[must_use]
+    pub fn phase_and_code(&self) -> (Phase, u8) {
+        match self {
+            Self::Store(_) => (Phase::Failed, code::NO_ACCESS),
+            Self::Taken { .. } => (Phase::Refused, code::USED_UP),
+        }
+    }
+}
+
+/// Opens the store. On Kubernetes the runner's id is its pod's UID.
+///
+/// # Errors
+/// [`StoreError`] if it cannot be used.
+pub fn open(cli: &Cli) -> Result<Arc<dyn Store>, StoreError> {
+    match &cli.store {
+        StoreLocation::Kubernetes { namespace, name } => {
+            let pod = Pod {
+                name: cli.shown_name(),
+                uid: cli.runner.to_string(),
+            };
+            let store = KubernetesStore::in_pod(namespace.as_deref(), name, pod)?;
+            Ok(Arc::new(store))
+        }
+        location => location.open(),
+    }
+}
+
+/// Takes the runner's place in the stage, for as long as what is given is kept.
+///
+/// # Errors
+/// [`NoPlace`].
+pub async fn take(store: &Arc<dyn Store>, cli: &Cli) -> Result<Hold, NoPlace> {
+    let place = store.hold(&cli.stage, &cli.runner).await?;
+    place.ok_or_else(|| NoPlace::Taken {
+        runner: cli.runner.to_string(),
+        stage: cli.stage.to_string(),
+    })
+}
+
+/// Where this runner's mark of a used-up stage stands; none outside a pod.
+///
+/// # Errors
+/// [`Unreadable`] if one is there that cannot be read.
+pub fn mark(cli: &Cli) -> Result<MarkFile, Unreadable> {
+    if !cli.is_in_pod() {
+        return Ok(MarkFile::none());
+    }
+    MarkFile::find(Path::new(SHARED_MEMORY), &cli.run, &cli.stage, &cli.runner)
+}

@@ -1,0 +1,145 @@
+//! The API server is away, or is not heard: what began goes on, and what waits is found again.
+
+use std::{thread::sleep, time::Duration};
+
+use rendezvous::Phase;
+use support::{
+    cluster::{self, Cluster},
+    moment::Moment,
+    programs::K6,
+    runner::SOON,
+    target::Target,
+    wait,
+};
+
+use crate::pod::{Run, ended, k6_run};
+
+/// Long enough for a runner to see the plan and to be armed, on a busy machine.
+const LEAD: Duration = Duration::from_secs(4);
+
+/// Longer than it takes until a server that is back is watched again, and then to be armed.
+const POLLED: Duration = Duration::from_secs(12);
+
+#[test]
+fn an_armed_runner_needs_no_api_server() {
+    let (Some(cluster), Some(k6)) = (Cluster::start(), K6::V1.program()) else {
+        return;
+    };
+    let (run, target) = (Run::new(&cluster), Target::start());
+    let pod = run.pod("load-test-0-abcde");
+    let process = pod
+        .container()
+        .env("TARGET", target.url())
+        .start(k6_run(&k6, "one-iteration"));
+    pod.wait_for(Phase::Ready);
+    let instant = run.set_in(LEAD);
+    pod.wait_for(Phase::Armed);
+    cluster.kill_api();
+    assert!(Moment::now().utc < instant, "it was killed too late");
+    let exit = ended(&process, 0);
+
+    let first = target.first_requests()[&pod.name].first.utc - instant;
+    let first = first.num_milliseconds();
+    assert!((0..1000).contains(&first), "{first} ms after the instant");
+    // The end is not held up by a report that cannot be written.
+    assert!((exit.at.utc - instant).num_seconds() < 10);
+    let message = pod.termination_message();
+    assert!(message.starts_with("finished (0); lateness "), "{message}");
+}
+
+#[test]
+fn a_waiting_runner_comes_back_without_a_storm_when_the_api_server_does() {
+    let (Some(cluster), Some(k6)) = (Cluster::start(), K6::V1.program()) else {
+        return;
+    };
+    let (run, target) = (Run::new(&cluster), Target::start());
+    let pod = run.pod("load-test-0-abcde");
+    let process = pod
+        .container()
+        .env("TARGET", target.url())
+        .start(k6_run(&k6, "one-iteration"));
+    pod.wait_for(Phase::Ready);
+    cluster.kill_api();
+    sleep(Duration::from_secs(20));
+    assert!(process.exited().is_none(), "{}", process.stderr());
+    cluster.start_api();
+    let back = Moment::now();
+    run.set_in(POLLED);
+    pod.wait_for(Phase::Armed);
+    let took = back.monotonic.elapsed();
+    let user = format!(
+        "system:serviceaccount:{}:tminus-agent",
+        run.namespace.name()
+    );
+    let mut requests = cluster.requests();
+    requests.retain(|request| request.user.username == user && request.at >= back.utc);
+    // A list, a watch, polls, and the writes of a report or two.
+    let most = 8 + took.as_secs() as usize;
+    assert!(requests.len() <= most, "{requests:#?}");
+    ended(&process, 0);
+    assert_eq!(target.load_count(&pod.name), 1);
+}
+
+#[test]
+fn an_api_server_that_is_away_at_the_beginning_is_waited_for() {
+    let (Some(cluster), Some(k6)) = (Cluster::start(), K6::V1.program()) else {
+        return;
+    };
+    let (run, target) = (Run::new(&cluster), Target::start());
+    let pod = run.pod("load-test-0-abcde");
+    cluster.kill_api();
+    let process = pod
+        .container()
+        .env("TARGET", target.url())
+        .start(k6_run(&k6, "one-iteration"));
+    // k6 comes up meanwhile.
+    process.wait_for_line("k6 started, paused", SOON);
+    cluster.start_api();
+    pod.wait_for(Phase::Ready);
+    run.set_in(POLLED);
+    ended(&process, 0);
+    assert_eq!(target.load_count(&pod.name), 1);
+}
+
+#[test]
+fn an_api_server_that_never_comes_is_given_up() {
+    let (Some(cluster), Some(k6)) = (cluster::api(), K6::V1.program()) else {
+        return;
+    };
+    let run = Run::new(cluster);
+    let pod = run.pod("load-test-0-abcde");
+    let proxy = cluster.proxy();
+    proxy.swallow_all();
+    let process = pod
+        .container()
+        .through(proxy.address())
+        .env("TMINUS_DEADLINE", "8s")
+        .start(k6_run(&k6, "one-iteration"));
+    ended(&process, 69);
+    let message = pod.termination_message();
+    assert!(message.starts_with("failed (69): cannot "), "{message}");
+}
+
+#[test]
+fn a_plan_comes_in_time_although_its_connections_have_become_black_holes() {
+    let (Some(cluster), Some(k6)) = (cluster::api(), K6::V1.program()) else {
+        return;
+    };
+    let (run, target) = (Run::new(cluster), Target::start());
+    let pod = run.pod("load-test-0-abcde");
+    let proxy = cluster.proxy();
+    let process = pod
+        .container()
+        .through(proxy.address())
+        .env("TARGET", target.url())
+        .start(k6_run(&k6, "one-iteration"));
+    pod.wait_for(Phase::Ready);
+    proxy.swallow_present();
+    // A poll comes after 12 s at the most, is given up, and comes again over a new connection.
+    run.set_in(Duration::from_secs(40));
+    wait::until("the runner to be armed", Duration::from_secs(38), || {
+        pod.report().filter(|report| report.phase == Phase::Armed)
+    });
+    ended(&process, 0);
+    assert_eq!(target.load_count(&pod.name), 1);
+}
