@@ -53,6 +53,7 @@ use publishing::Publishing;
 use report_watch::ReportWatch;
 
 pub use connection::LONGEST_CALL;
+pub use failure::in_words;
 pub use names::config_map as config_map_name;
 
 /// The Job that a run's ConfigMap belongs to.

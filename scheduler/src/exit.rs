@@ -21,7 +21,8 @@ pub enum Code {
     NoQuorum,
     /// The run was aborted.
     Aborted,
-    /// Started, but not well: missing or lost runners, or lateness over the tolerance.
+    /// Started, but not well: missing or lost runners, lateness over the tolerance, or a clock that
+    /// jumped around the start or contradicts the others.
     NotWell,
     /// A runner's own code.
     Runner(u8),
@@ -62,7 +63,7 @@ impl Code {
         matches!(self, Self::Runner(_))
     }
 
-    /// The worse of two, in the order 0 < 78 < 99 < other k6 codes < 76 < 128+n:
+    /// The worse of two, in the order 0 < 78 < not started < 99 < other k6 codes < 76 < 128+n:
     /// the less a code says about the target and the more about the test itself,
     /// the worse it is. Within a rank the higher number, so that the order of the
     /// runners does not matter.
@@ -78,11 +79,12 @@ impl Code {
     fn rank(self) -> u8 {
         match self.number() {
             0 => 0,
-            code::ABORTED => 4,
-            code::USAGE..=code::NOT_WELL => 1,
-            99 => 2,
-            killed if SIGNALLED.contains(&killed) => 5,
-            _ => 3,
+            code::NOT_WELL => 1,
+            code::ABORTED => 5,
+            code::USAGE..=code::NOT_WELL => 2,
+            99 => 3,
+            killed if SIGNALLED.contains(&killed) => 6,
+            _ => 4,
         }
     }
 }
@@ -130,6 +132,12 @@ mod tests {
     #[case::the_higher_of_a_rank(&[107, 110, 97], 110)]
     fn the_worst_of_the_runners_codes(#[case] codes: &[u8], #[case] expected: u8) {
         assert_eq!(worst(codes), expected);
+    }
+
+    #[test]
+    fn a_later_stage_that_did_not_start_is_worse_than_an_earlier_one_that_was_not_well() {
+        assert_eq!(Code::NotWell.worse(Code::NoQuorum), Code::NoQuorum);
+        assert_eq!(Code::NoQuorum.worse(Code::NotWell), Code::NoQuorum);
     }
 
     proptest! {

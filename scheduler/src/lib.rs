@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `decide` | every decision, as pure functions over values: who counts, is there a quorum, what time it is, when the instant is, what came of it |
 //! | `run` | one start from the first look at the store to the result: thin I/O around those |
+//! | `cluster` | all that speaks to Kubernetes besides the store: the run's Job, its pods and events as witnesses, the rights that a start takes |
 //! | `local` | the agents as children of this process, on one machine |
 //! | `show` | what people and machines get to read |
 //! | `cli`, `commands` | the command line, and what each command does with it |
@@ -13,6 +14,7 @@
 //! it is, it takes from the runners' reports.
 
 pub mod cli;
+pub mod cluster;
 pub mod commands;
 pub mod decide;
 pub mod exit;

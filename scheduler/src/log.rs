@@ -14,8 +14,8 @@ use crate::show::console::Console;
 /// What is logged, in the syntax of tracing's `EnvFilter`.
 pub const VARIABLE: &str = "TMINUS_LOG";
 
-/// Ours for people; of the libraries only what may matter to them.
-const DEFAULT: &str = "warn,scheduler=info";
+/// Ours for people; of the libraries only what may matter to them. Of kube's failed requests our own lines tell.
+const DEFAULT: &str = "warn,kube_client=off,scheduler=info";
 
 /// Sends the log to the console.
 ///

@@ -14,6 +14,7 @@ use rendezvous::{
 };
 use tokio::time::Instant;
 
+use crate::decide::started::Sight;
 use crate::decide::timebase::{AgreedClock, Reading};
 
 pub fn seconds(seconds: u64) -> Duration {
@@ -78,14 +79,7 @@ pub fn a_report(name: &str, phase: Phase) -> Report {
         phase,
         plan: Some(a_plan_id()),
         armed: matches!(phase, Phase::Armed | Phase::Fired | Phase::Running),
-        clock: ClockReport {
-            utc: noon(),
-            error: None,
-            source: "system clock".to_owned(),
-            offset: None,
-            used: Vec::new(),
-            rejected: Vec::new(),
-        },
+        clock: a_clock(&[], &[]),
         vus: Some(10),
         waiting_for: None,
         setup_took: None,
@@ -93,6 +87,26 @@ pub fn a_report(name: &str, phase: Phase) -> Report {
         exit_code: phase.is_final().then_some(0),
         reason: None,
         k6_errors: Vec::new(),
+    }
+}
+
+/// A clock at noon that these sources say, to within a millisecond and 20 ms behind, as a
+/// report would have it; the machine's own, unmeasured, where there are none.
+pub fn a_clock(used: &[&str], rejected: &[&str]) -> ClockReport {
+    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let (is_measured, names) = (!used.is_empty(), used.join(", "));
+    let source = match used {
+        [] => "system clock".to_owned(),
+        [_] => format!("NTP {names} (single)"),
+        _ => format!("NTP {names}"),
+    };
+    ClockReport {
+        utc: noon(),
+        error: is_measured.then(|| Duration::from_millis(1)),
+        source,
+        offset: is_measured.then(|| TimeDelta::milliseconds(20)),
+        used: list(used),
+        rejected: list(rejected),
     }
 }
 
@@ -107,6 +121,18 @@ pub fn a_start(late_us: i64) -> StartReport {
         running_at: Some(running_at),
         load_at: Some(running_at),
         clock_jumped: false,
+    }
+}
+
+/// How long reports are fresh where few runners are wanted.
+pub const FRESH: Duration = Duration::from_secs(36);
+
+/// What this process knows when the store has been readable all the time.
+pub fn sight(now: Instant) -> Sight {
+    Sight {
+        now,
+        clear_since: Some(now),
+        fresh: FRESH,
     }
 }
 

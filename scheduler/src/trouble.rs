@@ -1,5 +1,6 @@
 //! What makes the rendezvous unusable.
 
+use crate::cluster::ClusterError;
 use chrono::{DateTime, Utc};
 use rendezvous::{DocumentError, RunId, StoreError, StoreLocation};
 
@@ -9,6 +10,9 @@ pub enum Trouble {
     /// The store does not answer, or refuses.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The cluster cannot be used.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// There is none, where there has to be one.
     #[error("there is no store at {0}: name the one that the run's scheduler and runners use")]
     NoStore(StoreLocation),

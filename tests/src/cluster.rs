@@ -154,13 +154,14 @@ impl Cluster {
     fn start_node(&self) {
         let kubeconfig = self.kubeconfig_inside();
         let node = self.node();
-        node.start(&kubeconfig);
+        node.start();
         let controllers =
             control_plane::controller_manager(&self.programs, &self.files(), &kubeconfig);
         self.keeper.run(controllers);
         self.keeper
             .run(control_plane::scheduler(&self.programs, &kubeconfig));
         self.wait_for("containerd", || node.containerd_answers());
+        node.start_kubelet(&kubeconfig);
         images::build(&node);
         let kubectl = self.kubectl();
         self.wait_for("the node to be ready", || {
@@ -345,9 +346,9 @@ impl Cluster {
                 Ok(done) => return Some(done),
                 Err(error) => error,
             };
-            // Shown only when the test fails, as all that tests print.
+            // A test shows it only when it fails.
             if error != known {
-                println!("no {what}: {error}");
+                eprintln!("no {what}: {error}");
                 known = error;
             }
             None

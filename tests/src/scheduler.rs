@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use ended::{Ended, Outcome, ended, time};
+pub use ended::{Ended, Outcome, ended, ended_within, time};
 pub use local::Local;
 pub use run::{Run, SOONEST};
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::builder::BoolishValueParser;
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, ValueEnum};
-use rendezvous::{LatePolicy, Plan, RunId, StageName, StoreLocation, Terms};
+use clap::{Args, ValueEnum};
+use rendezvous::{LatePolicy, RunId, StageName, Terms};
 
-use super::{Cli, values};
+use super::place::{Place, RunArguments};
+use super::values;
 use crate::decide::quorum::Need;
-use crate::run::settings::Settings;
+use crate::run::result::Telling;
+use crate::run::settings::{Settings, Unarmed};
 use crate::show::Output;
 
 /// Who runs setup().
@@ -35,13 +36,13 @@ impl SetupMode {
     }
 }
 
+/// How far ahead the instant is set, unless it is said: runners in a directory poll it ten times a
+/// second, and people do not like to wait.
+const DEFAULT_LEAD: Duration = Duration::from_secs(3);
+
 /// How runners are gathered and started.
 #[derive(Debug, Clone, Args)]
 pub struct GatherArguments {
-    /// How many runners there are to be
-    #[arg(long, env = "TMINUS_RUNNERS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(Plan::MOST_RUNNERS)))]
-    pub runners: u32,
-
     /// Start with so many if the rest does not come within the grace period [default: all]
     #[arg(long, env = "TMINUS_MIN_RUNNERS", value_name = "M", value_parser = clap::value_parser!(u32).range(1..))]
     pub min_runners: Option<u32>,
@@ -50,13 +51,13 @@ pub struct GatherArguments {
     #[arg(long, env = "TMINUS_GRACE_PERIOD", value_name = "DURATION", default_value = "30s", value_parser = values::grace_period)]
     pub grace_period: Duration,
 
-    /// Give up when the runners are not ready within this time
+    /// Give up when the runners are not ready within this time; so long, too, the Job is waited for, and the runners of each further stage
     #[arg(long, env = "TMINUS_MAX_WAIT", value_name = "DURATION", default_value = "15m", value_parser = values::max_wait)]
     pub max_wait: Duration,
 
-    /// How far ahead the instant is set once all are ready, at least 1s; it is rounded up to a whole second
-    #[arg(long, env = "TMINUS_LEAD", value_name = "DURATION", default_value = "3s", value_parser = values::lead)]
-    pub lead: Duration,
+    /// How far ahead the instant is set once all are ready, at least 1s; it is rounded up to a whole second. On Kubernetes it is never less than all runners need to learn of it by polling alone: 20s for up to 1000 of them [default: 3s, on Kubernetes that least]
+    #[arg(long, env = "TMINUS_LEAD", value_name = "DURATION", value_parser = values::lead)]
+    pub lead: Option<Duration>,
 
     /// Start at this very time instead, RFC 3339 with its zone; judged by the runners' clocks
     #[arg(long, env = "TMINUS_AT", value_name = "TIME", value_parser = values::instant)]
@@ -70,7 +71,20 @@ pub struct GatherArguments {
     #[arg(long, env = "TMINUS_LATE_TOLERANCE", value_name = "DURATION", value_parser = values::tolerance)]
     pub late_tolerance: Option<Duration>,
 
-    /// How the result looks on standard output
+    /// The widest clock error with which a runner may start, at most 1h; the smaller of this and its agent's own rules [default: its agent's own]
+    #[arg(long, env = "TMINUS_MAX_CLOCK_ERROR", value_name = "DURATION", value_parser = values::clock_error)]
+    pub max_clock_error: Option<Duration>,
+
+    /// What to do if not all are armed 2s before the instant: `start` = the others start; `abort` = nobody does
+    #[arg(
+        long,
+        env = "TMINUS_UNARMED",
+        value_name = "POLICY",
+        default_value = "start"
+    )]
+    pub unarmed: Unarmed,
+
+    /// How the result looks on standard output; each stage has its own
     #[arg(
         long,
         env = "TMINUS_OUTPUT",
@@ -85,54 +99,60 @@ pub struct GatherArguments {
 }
 
 impl GatherArguments {
-    /// Checks what no single argument tells.
-    pub(super) fn check(&self) -> Result<(), clap::Error> {
-        match self.min_runners {
-            Some(minimum) if minimum > self.runners => Err(Cli::command().error(
-                ErrorKind::ValueValidation,
-                format!(
-                    "--min-runners {minimum} is more than --runners {}: the quorum could never come",
-                    self.runners
-                ),
-            )),
-            _ => Ok(()),
+    /// How the result is told.
+    #[must_use]
+    pub fn telling(&self) -> Telling {
+        Telling {
+            output: self.output,
+            target: self.first_requests.clone(),
         }
     }
 
-    /// What the start is to be.
+    /// How many runners a start needs, of so many.
+    ///
+    /// # Errors
+    /// A sentence, if it could never come.
+    pub fn need(&self, runners: u32) -> Result<Need, String> {
+        match self.min_runners {
+            Some(minimum) if minimum > runners => Err(format!(
+                "--min-runners {minimum} is more than there are to be ({runners}): the quorum could never come"
+            )),
+            minimum => Ok(Need {
+                wanted: runners,
+                minimum: minimum.unwrap_or(runners),
+                grace_period: self.grace_period,
+            }),
+        }
+    }
+
+    /// What the start of a run's stage is to be. `least_lead`: the least time in which all runners
+    /// hear of an instant.
     #[must_use]
-    pub fn settings(&self, run: RunId, stage: StageName, wait: bool) -> Settings {
+    pub fn settings(
+        &self,
+        run: RunId,
+        stage: StageName,
+        need: Need,
+        least_lead: Duration,
+    ) -> Settings {
         Settings {
             run,
             stage,
-            need: Need {
-                wanted: self.runners,
-                minimum: self.min_runners.unwrap_or(self.runners),
-                grace_period: self.grace_period,
-            },
+            need,
             max_wait: self.max_wait,
-            lead: self.lead,
+            lead: self.lead.unwrap_or(DEFAULT_LEAD).max(least_lead),
+            least_lead,
             at: self.at,
             terms: Terms {
                 late: self.late,
                 late_tolerance: self.late_tolerance,
-                max_clock_error: None,
+                max_clock_error: self.max_clock_error,
             },
-            wait,
+            unarmed: self.unarmed,
+            wait: false,
+            followed: false,
         }
     }
-}
-
-/// Which run, and where.
-#[derive(Debug, Clone, Args)]
-pub struct RunArguments {
-    /// Where plan and reports stand: dir:PATH, a directory on this machine, of one run at a time
-    #[arg(long, env = "TMINUS_STORE", value_name = "STORE")]
-    pub store: StoreLocation,
-
-    /// The run; the same for all its runners
-    #[arg(long, env = "TMINUS_RUN", value_name = "ID")]
-    pub run: RunId,
 }
 
 /// Arguments of `start`.
@@ -142,14 +162,23 @@ pub struct StartArguments {
     #[command(flatten)]
     pub run: RunArguments,
 
-    /// The stage of the run to start
+    /// The stage of the run to start; several, one after another, if given several times or with commas
     #[arg(
         long,
         env = "TMINUS_STAGE",
         value_name = "NAME",
-        default_value = "main"
+        default_value = "main",
+        value_delimiter = ','
     )]
-    pub stage: StageName,
+    pub stage: Vec<StageName>,
+
+    /// How many runners there are to be [default: as many pods as --job runs at once, by its parallelism and completions]
+    #[arg(long, env = "TMINUS_RUNNERS", value_name = "N", value_parser = values::runners())]
+    pub runners: Option<u32>,
+
+    /// Where the runners are pods but no Job's: their labels, to tell why some are missing
+    #[arg(long, env = "TMINUS_SELECTOR", value_name = "LABELS")]
+    pub selector: Option<String>,
 
     /// How runners are gathered and started.
     #[command(flatten)]
@@ -158,6 +187,59 @@ pub struct StartArguments {
     /// Wait until all runners have ended, and exit with the worst of their codes
     #[arg(long, env = "TMINUS_WAIT", value_parser = BoolishValueParser::new())]
     pub wait: bool,
+}
+
+impl StartArguments {
+    /// Checks what no single argument tells.
+    ///
+    /// # Errors
+    /// A sentence that names them.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let is_directory = match self.run.place()? {
+            Place::Job { .. } if self.selector.is_some() => {
+                return Err(
+                    "--selector is for runners that are no Job's: those of --job are known"
+                        .to_owned(),
+                );
+            }
+            Place::Job { .. } => false,
+            Place::Pods { .. } => {
+                self.runners.ok_or("--store needs --runners N")?;
+                false
+            }
+            Place::Directory { .. } => {
+                self.runners.ok_or("--store needs --runners N")?;
+                true
+            }
+        };
+        if is_directory && self.selector.is_some() {
+            return Err(
+                "--selector is for Kubernetes, and a directory is on this machine".to_owned(),
+            );
+        }
+        if let Some(runners) = self.runners {
+            self.gather.need(runners)?;
+        }
+        let stages = &self.stage;
+        if let Some(twice) = (1..stages.len()).find(|n| stages[..*n].contains(&stages[*n])) {
+            return Err(format!(
+                "--stage {} is given twice, and is started once",
+                stages[twice]
+            ));
+        }
+        if stages.len() > 1 && self.gather.at.is_some() {
+            return Err(
+                "--at is one instant, and each --stage has its own: start them by a call each"
+                    .to_owned(),
+            );
+        }
+        if stages.len() > 1 && self.gather.first_requests.is_some() {
+            return Err(
+                "--first-requests cannot tell the requests of several stages apart: start them by a call each".to_owned(),
+            );
+        }
+        Ok(())
+    }
 }
 
 /// Arguments of `status`.
@@ -206,6 +288,10 @@ pub struct AbortArguments {
 /// Arguments of `local`.
 #[derive(Debug, Args)]
 pub struct LocalArguments {
+    /// How many runners there are to be
+    #[arg(long, env = "TMINUS_RUNNERS", value_name = "N", value_parser = values::runners())]
+    pub runners: u32,
+
     /// How runners are gathered and started.
     #[command(flatten)]
     pub gather: GatherArguments,

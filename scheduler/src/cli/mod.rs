@@ -1,15 +1,19 @@
 //! The command line and its environment twins.
 
 mod arguments;
+mod place;
 mod values;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use arguments::{
     AbortArguments, GatherArguments, LocalArguments, SetupMode, StartArguments, StatusArguments,
 };
+
+pub use place::{Place, RunArguments};
 
 use crate::exit::Code;
 
@@ -30,7 +34,7 @@ macro_rules! codes {
     () => {
         "\
 Exit codes: 0 started well, 64 usage, 69 no access to the store, 71 no majority agrees on the time,
-75 quorum not reached in time, 76 aborted, 78 started but not well (missing, lost or late runners);
+75 quorum not reached in time, 76 aborted, 78 started but not well (missing, lost or late runners, a clock that jumped);
 with --wait the worst of the runners' codes, in the order 0 < 78 < 99 < other k6 codes < 76 < 128+n."
     };
 }
@@ -42,11 +46,23 @@ const CODES: &str = concat!(
 
 const START: &str = concat!(
     "\
-Example, with four agents of one run on this machine:
-  tminus-agent --store dir:/tmp/rendezvous --run r1 --runner a -- k6 run script.js   # and b, c, d
+Examples, for a Job on Kubernetes whose pods warm up first, and for four agents on this machine:
+  tminus-scheduler start --job load-test --stage warmup --stage main --wait
+  tminus-agent --store dir:/tmp/rendezvous --run r1 --runner a --ntp none -- k6 run script.js   # and b, c, d
   tminus-scheduler start --store dir:/tmp/rendezvous --run r1 --runners 4 --wait
 
+A Job that is suspended, over or being deleted is not there yet: the next one of its name is waited for. When it is
+over, no more runners come, and the wait ends.
+
 A run id is used once: the start of a run that is over is shown again, with code 78.
+
+Several stages: the next one gathers when all runners of the one before have ended, and has its own quorum. A stage that
+does not start, or is aborted, is the last, and the run is aborted. One that started is followed by the next, however it
+went: a runner that its warm-up cost is missed in the next quorum, if that needs it. The exit code is the worst of the
+stages'; the runners' own codes count with --wait only.
+
+On Kubernetes the kubeconfig is that of KUBECONFIG or ~/.kube/config, or else the account of the pod that this runs in. A
+proxy is used if HTTPS_PROXY or the kubeconfig names one.
 
 ",
     codes!()
@@ -73,7 +89,8 @@ pub enum Command {
     Status(StatusArguments),
     /// Abort a run: every runner ends its k6, before or after the start
     ///
-    /// A run of which neither a plan nor a report stands in the store is not aborted: exit code 69.
+    /// A run of which neither a plan nor a report stands in the store is not aborted: exit code 69. That of a --job
+    /// is, from the moment that the Job is there.
     Abort(AbortArguments),
     /// Start several runners on this machine, all at one instant, and wait for their ends
     ///
@@ -104,11 +121,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Code>
 
 fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let cli = Cli::try_parse_from(arguments)?;
-    if let Command::Start(StartArguments { gather, .. })
-    | Command::Local(LocalArguments { gather, .. }) = &cli.command
-    {
-        gather.check()?;
-    }
+    let checked = match &cli.command {
+        Command::Start(start) => start.check(),
+        Command::Local(local) => local.gather.need(local.runners).map(|_| ()),
+        Command::Status(StatusArguments { run, .. })
+        | Command::Abort(AbortArguments { run, .. }) => run.place().map(|_| ()),
+    };
+    checked.map_err(|error| Cli::command().error(ErrorKind::ArgumentConflict, error))?;
     Ok(cli)
 }
 

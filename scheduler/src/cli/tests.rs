@@ -4,6 +4,13 @@ use clap::CommandFactory;
 use rstest::rstest;
 use std::time::Duration;
 
+use rendezvous::{RunId, StageName};
+
+use crate::decide::instant::LEAST_LEAD;
+use crate::decide::quorum::Need;
+use crate::run::settings::Unarmed;
+use crate::testing::{run_id, stage};
+
 fn parsed(line: &str) -> Result<Cli, clap::Error> {
     read(line.split_whitespace().map(OsString::from))
 }
@@ -37,14 +44,120 @@ fn a_start_has_sensible_defaults() {
     let Command::Start(start) = parsed(START).unwrap().command else {
         panic!()
     };
-    let settings = start
-        .gather
-        .settings(start.run.run.clone(), start.stage.clone(), start.wait);
-    assert_eq!(settings.stage.as_str(), "main");
-    assert_eq!((settings.need.wanted, settings.need.minimum), (4, 4));
+    assert_eq!(start.stage, [stage()]);
+    assert_eq!(start.runners, Some(4));
+    assert!(!start.wait);
+    let need = start.gather.need(4).unwrap();
+    assert_eq!((need.wanted, need.minimum), (4, 4));
+    let settings = start.gather.settings(run_id(), stage(), need, LEAST_LEAD);
     assert_eq!(settings.max_wait, Duration::from_secs(900));
     assert_eq!(settings.lead, Duration::from_secs(3));
-    assert!(!settings.wait);
+    assert_eq!(settings.unarmed, Unarmed::Start);
+}
+
+#[rstest]
+#[case::as_it_is("", 20, 20)]
+#[case::raised("--lead 5s", 20, 20)]
+#[case::longer("--lead 30s", 20, 30)]
+#[case::in_a_directory("--lead 1s", 1, 1)]
+fn the_lead_is_never_below_the_least(
+    #[case] flag: &str,
+    #[case] least: u64,
+    #[case] expected: u64,
+) {
+    let Command::Start(start) = parsed(&format!("{START} {flag}")).unwrap().command else {
+        panic!()
+    };
+    let need = start.gather.need(4).unwrap();
+    let least = Duration::from_secs(least);
+    let settings = start.gather.settings(run_id(), stage(), need, least);
+    assert_eq!(settings.lead, Duration::from_secs(expected));
+    assert_eq!(settings.least_lead, least);
+}
+
+const JOB: &str = "tminus-scheduler start --job load-test";
+
+fn place(line: &str) -> Place {
+    let Command::Start(start) = parsed(line).unwrap().command else {
+        panic!()
+    };
+    start.run.place().unwrap()
+}
+
+#[test]
+fn the_run_of_a_job_needs_no_more_than_its_name() {
+    let (name, context) = ("load-test".to_owned(), None);
+    let namespace = Some("perf".to_owned());
+    let expected = Place::Job {
+        context,
+        namespace,
+        name,
+    };
+    assert_eq!(place(&format!("{JOB} --namespace perf")), expected);
+}
+
+#[test]
+fn runners_that_are_no_jobs_are_named_by_store_and_run() {
+    let line = "tminus-scheduler start --store kubernetes:perf/soak --run r1 --runners 4 --selector app=k6 --context lab";
+    let expected = Place::Pods {
+        context: Some("lab".to_owned()),
+        namespace: Some("perf".to_owned()),
+        name: "soak".to_owned(),
+        run: RunId::new("r1").unwrap(),
+    };
+    assert_eq!(place(line), expected);
+}
+
+#[rstest]
+#[case("--stage warmup --stage main")]
+#[case("--stage warmup,main")]
+fn several_stages_are_given_in_their_order(#[case] flags: &str) {
+    let Command::Start(start) = parsed(&format!("{JOB} {flags}")).unwrap().command else {
+        panic!()
+    };
+    let stages: Vec<_> = start.stage.iter().map(StageName::as_str).collect();
+    assert_eq!(stages, ["warmup", "main"]);
+}
+
+#[rstest]
+#[case::both("--store dir:/s", "--store")]
+#[case::a_run_of_its_own("--run r1", "--run")]
+#[case::no_name_of_a_job("--job=Load_Test", "--job")]
+#[case::no_name_of_a_namespace("--namespace=a/b", "--namespace")]
+#[case::labels_of_a_job("--selector app=k6", "--selector")]
+#[case::a_stage_twice("--stage warmup --stage main --stage warmup", "--stage warmup")]
+#[case::one_instant_for_two("--stage a --stage b --at 2030-01-31T12:00:00Z", "--at")]
+#[case::requests_of_two("--stage a --stage b --first-requests http://t/", "--first-requests")]
+#[case::a_policy_of_no_kind("--unarmed perhaps", "--unarmed")]
+fn what_contradicts_a_job_is_refused(#[case] flags: &str, #[case] named: &str) {
+    let line = match flags.strip_prefix("--job=") {
+        Some(_) => format!("tminus-scheduler start {flags}"),
+        None => format!("{JOB} {flags}"),
+    };
+    let error = parsed(&line).unwrap_err();
+    assert!(error.use_stderr());
+    assert!(error.to_string().contains(named), "{error}");
+}
+
+#[rstest]
+#[case::how_many("tminus-scheduler start --store kubernetes:k6 --run r1", "--runners")]
+#[case::which_run("tminus-scheduler start --store kubernetes:k6 --runners 4", "--run")]
+#[case::where_at_all("tminus-scheduler status", "--job")]
+#[case::the_store_says_it(
+    "tminus-scheduler abort --store kubernetes:k6 --run r1 --namespace perf",
+    "--namespace"
+)]
+#[case::no_cluster(
+    "tminus-scheduler abort --store dir:/s --run r1 --context lab",
+    "--context"
+)]
+#[case::no_pods(
+    "tminus-scheduler start --store dir:/s --run r1 --runners 4 --selector app=k6",
+    "--selector"
+)]
+fn what_a_place_lacks_or_has_too_much_is_named(#[case] line: &str, #[case] named: &str) {
+    let error = parsed(line).unwrap_err();
+    assert!(error.to_string().contains(named), "{error}");
 }
 
 #[rstest]
@@ -59,8 +172,12 @@ fn a_start_has_sensible_defaults() {
 #[case::a_wait_beyond_a_day("--max-wait 25h")]
 #[case::an_overflowing_wait("--max-wait 99999999999999999999s")]
 #[case::a_tolerance_beyond_an_hour("--late-tolerance 61m")]
+#[case::a_clock_error_of_nothing("--max-clock-error 0s")]
+#[case::a_clock_error_beyond_an_hour("--max-clock-error 61m")]
+#[case::a_clock_error_without_a_unit("--max-clock-error 50")]
 #[case::a_policy_of_no_kind("--late maybe")]
 #[case::an_instant_without_a_zone("--at 2030-01-31T12:00:00")]
+#[case::an_instant_in_local_time("--at 2030-01-31T12:00:00Europe/Berlin")]
 #[case::a_leap_second("--at 2030-06-30T23:59:60Z")]
 #[case::an_instant_beyond_all_clocks("--at 9999-01-01T00:00:00Z")]
 #[case::a_stage_that_cannot_be_named("--stage Main")]
@@ -108,6 +225,25 @@ fn a_tolerance_may_be_as_fine_as_a_plan_holds_it() {
         start.gather.late_tolerance,
         Some(Duration::from_micros(1_500))
     );
+}
+
+#[test]
+fn a_budget_for_the_clocks_goes_into_the_plan() {
+    let budget = |line: &str| {
+        let Command::Start(start) = parsed(line).unwrap().command else {
+            panic!()
+        };
+        let need = Need {
+            wanted: 4,
+            minimum: 4,
+            grace_period: Duration::ZERO,
+        };
+        let settings = start.gather.settings(run_id(), stage(), need, LEAST_LEAD);
+        settings.terms.max_clock_error
+    };
+    let twenty = start_with("--max-clock-error 20ms");
+    assert_eq!(budget(&twenty), Some(Duration::from_millis(20)));
+    assert_eq!(budget(START), None, "each agent's own");
 }
 
 #[rstest]

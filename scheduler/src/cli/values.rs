@@ -3,12 +3,18 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
+use clap::builder::TypedValueParser;
 use rendezvous::{Plan, Terms, duration_within};
 
 use crate::decide::instant::LEAST_LEAD;
 
 /// An hour: a longer lead is an instant, and there is `--at` for that.
 const LONGEST_LEAD: Duration = Duration::from_secs(3600);
+
+/// How many runners there are to be.
+pub fn runners() -> impl TypedValueParser<Value = u32> {
+    clap::value_parser!(u32).range(1..=i64::from(Plan::MOST_RUNNERS))
+}
 
 /// How long a quorum may be waited for.
 pub fn max_wait(text: &str) -> Result<Duration, String> {
@@ -28,6 +34,11 @@ pub fn lead(text: &str) -> Result<Duration, String> {
 /// How late is still on time.
 pub fn tolerance(text: &str) -> Result<Duration, String> {
     duration_within(text, Duration::ZERO..=Terms::LONGEST_TOLERANCE)
+}
+
+/// How wide a clock's error may be: not nothing, for no clock is that good.
+pub fn clock_error(text: &str) -> Result<Duration, String> {
+    duration_within(text, Duration::from_nanos(1)..=Terms::LONGEST_TOLERANCE)
 }
 
 /// A duration that only has to be there and to be sensible.

@@ -1,16 +1,20 @@
 //! The commands.
 
 mod abort;
+mod early;
 mod start;
 mod status;
 
 use std::sync::Arc;
 
-use rendezvous::{Store, StoreLocation};
+use rendezvous::kubernetes::Owner;
+use rendezvous::{KubernetesStore, RunId, Store, StoreLocation};
 use tokio::runtime;
 use tracing::error;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Place, RunArguments};
+use crate::cluster::{Cluster, ClusterError, JobName, find_job};
+use crate::decide::job::uid;
 use crate::exit::Code;
 use crate::local;
 use crate::log;
@@ -48,17 +52,107 @@ async fn dispatch(cli: Cli, console: &Console) -> Code {
         Command::Abort(arguments) => abort::abort(arguments).await,
         Command::Local(arguments) => return local::local(arguments, console).await,
     };
-    done.unwrap_or_else(|trouble: Trouble| {
-        error!("{trouble}");
-        Code::NoAccess
+    done.unwrap_or_else(|Stop { code, why }| {
+        error!("{why}");
+        code
     })
 }
 
-/// Opens the store of a run that is there already. One that is missing is not made, as `start` does: its name is
+/// Why a command ends without having done its work.
+#[derive(Debug)]
+struct Stop {
+    code: Code,
+    why: String,
+}
+
+impl Stop {
+    fn usage(why: String) -> Self {
+        let code = Code::Usage;
+        Self { code, why }
+    }
+
+    fn no_quorum(why: String) -> Self {
+        let code = Code::NoQuorum;
+        Self { code, why }
+    }
+}
+
+impl<T: Into<Trouble>> From<T> for Stop {
+    fn from(trouble: T) -> Self {
+        let trouble = trouble.into();
+        let code = match trouble {
+            Trouble::Cluster(ClusterError::Unfit(_)) => Code::Usage,
+            _ => Code::NoAccess,
+        };
+        let why = trouble.to_string();
+        Self { code, why }
+    }
+}
+
+/// A run that is there already.
+struct Existing {
+    store: Arc<dyn Store>,
+    run: RunId,
+    /// Whether it is known that there is such a run.
+    is_known: bool,
+}
+
+/// Opens the store of a run that is there already.
+async fn existing(arguments: &RunArguments) -> Result<Existing, Stop> {
+    match arguments.place().map_err(Stop::usage)? {
+        Place::Directory { location, run } => Ok(Existing {
+            store: open_existing(&location)?,
+            run,
+            is_known: false,
+        }),
+        Place::Pods {
+            context,
+            namespace,
+            name,
+            run,
+        } => {
+            let cluster = Cluster::connect(context.as_deref(), namespace.as_deref()).await?;
+            let store =
+                KubernetesStore::with_client(cluster.client, &cluster.namespace, &name, None);
+            Ok(Existing {
+                store: Arc::new(store),
+                run,
+                is_known: false,
+            })
+        }
+        Place::Job {
+            context,
+            namespace,
+            name,
+        } => {
+            let cluster = Cluster::connect(context.as_deref(), namespace.as_deref()).await?;
+            let wanted = JobName {
+                cluster: &cluster,
+                name: &name,
+            };
+            let uid = uid(&find_job(&wanted).await?);
+            let run = RunId::new(&uid).map_err(|error| Stop::usage(error.to_string()))?;
+            let owner = Some(Owner {
+                name: name.clone(),
+                uid,
+            });
+            let store =
+                KubernetesStore::with_client(cluster.client, &cluster.namespace, &name, owner);
+            Ok(Existing {
+                store: Arc::new(store),
+                run,
+                is_known: true,
+            })
+        }
+    }
+}
+
+/// Opens a store that is there already. One that is missing is not made, as `start` does: its name is
 /// misspelt, and whoever aborts a run has to know that it was not aborted.
 fn open_existing(location: &StoreLocation) -> Result<Arc<dyn Store>, Trouble> {
-    let StoreLocation::Directory(path) = location;
-    if matches!(path.try_exists(), Ok(false)) {
+    if let StoreLocation::Directory(path) = location
+        && matches!(path.try_exists(), Ok(false))
+    {
         return Err(Trouble::NoStore(location.clone()));
     }
     Ok(location.open()?)

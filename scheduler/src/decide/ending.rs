@@ -7,6 +7,7 @@ use rendezvous::{Abort, Plan, RunnerId};
 
 use super::instant::CannotSet;
 use super::started::Expected;
+use super::timebase::Reading;
 use crate::trouble::Trouble;
 
 /// How it ended for the scheduler.
@@ -18,16 +19,29 @@ pub enum Ending {
         plan: Plan,
         /// For whom it was set.
         expected: Expected,
+        /// What the runners said of the time when it was clear what came of the start.
+        time: Reading,
     },
-    /// Too many runners had ended for a quorum to come.
+    /// The quorum cannot come any more.
     Impossible {
         /// Those that had ended by then; what ended later was told to.
         ended: Vec<RunnerId>,
+        /// Why, for people.
+        why: String,
     },
     /// The quorum did not come in time.
     TimedOut {
         /// How long it was waited for.
         after: Duration,
+        /// How many were there and why the others were not, for people.
+        missing: String,
+    },
+    /// Not all were armed shortly before the instant, and then there was to be no start.
+    Unarmed {
+        /// The plan.
+        plan: Plan,
+        /// Who was not armed, for people.
+        who: String,
     },
     /// The instant that was asked for cannot be set.
     CannotSet(CannotSet),
@@ -54,6 +68,13 @@ pub enum Ending {
         /// The plan, if its instant had been set.
         plan: Option<Plan>,
     },
+    /// The rendezvous could not be used any more once the instant was past: what came of the start is not known.
+    LostSight {
+        /// Why.
+        trouble: Trouble,
+        /// The plan.
+        plan: Plan,
+    },
 }
 
 impl Ending {
@@ -61,7 +82,9 @@ impl Ending {
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         match self {
-            Self::Followed { plan, .. } => Some(plan),
+            Self::Followed { plan, .. }
+            | Self::Unarmed { plan, .. }
+            | Self::LostSight { plan, .. } => Some(plan),
             Self::Aborted { plan, .. }
             | Self::Cancelled { plan, .. }
             | Self::Broken { plan, .. } => plan.as_ref(),
@@ -79,11 +102,13 @@ impl Ending {
             Self::Followed { .. } => "started",
             Self::Impossible { .. } => "quorum_impossible",
             Self::TimedOut { .. } => "quorum_timed_out",
+            Self::Unarmed { .. } => "unarmed",
             Self::CannotSet(_) => "instant_refused",
             Self::NoMajority => "no_time",
             Self::Aborted { .. } => "aborted",
             Self::Cancelled { .. } => "cancelled",
             Self::Broken { .. } => "broken",
+            Self::LostSight { .. } => "lost_sight",
         }
     }
 }
@@ -92,20 +117,18 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Followed { .. } => f.write_str("started"),
-            Self::Impossible { ended } if ended.is_empty() => {
-                f.write_str("the quorum cannot come any more: too many clocks contradict the others'")
-            }
-            Self::Impossible { ended } => {
-                write!(f, "the quorum cannot come any more: {} ended", list(ended))
-            }
-            Self::TimedOut { after } => {
+            Self::Impossible { why, .. } => write!(f, "the quorum cannot come any more: {why}"),
+            Self::TimedOut { after, missing } => {
                 let after = humantime::format_duration(*after);
-                write!(f, "the quorum did not come within {after}")
+                write!(f, "the quorum did not come within {after}: {missing}")
+            }
+            Self::Unarmed { who, .. } => {
+                write!(f, "not all were armed shortly before the instant: {who}")
             }
             Self::CannotSet(error) => error.fmt(f),
             Self::NoMajority => f.write_str(
                 "no majority of the runners agrees on the time: no instant would be the same for all. \
-                 Set the clocks of their machines by NTP",
+                 Set the clocks of their machines, or name a time server to the agents with --ntp",
             ),
             Self::Aborted { abort, .. } => {
                 write!(f, "the run was aborted by {}: {}", abort.by, abort.why)
@@ -114,11 +137,10 @@ impl fmt::Display for Ending {
                 write!(f, "cancelled by {signal}")
             }
             Self::Broken { trouble, .. } => trouble.fmt(f),
+            Self::LostSight { trouble, .. } => write!(
+                f,
+                "the runners that have started go on, but cannot be followed any more: {trouble}"
+            ),
         }
     }
-}
-
-fn list(runners: &[RunnerId]) -> String {
-    let names: Vec<_> = runners.iter().map(RunnerId::as_str).collect();
-    names.join(", ")
 }

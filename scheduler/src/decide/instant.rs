@@ -10,20 +10,22 @@ use rendezvous::Plan;
 /// is busy with building VUs that has to fit several times over.
 pub const LEAST_LEAD: Duration = Duration::from_secs(1);
 
-/// Why an instant that was asked for cannot be set.
+/// Why an instant cannot be set, or cannot stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CannotSet {
     /// Too little time is left to reach all runners, or none.
     #[error(
         "the instant that was asked for ({}) is {} by the runners' clocks, and {} are needed to reach them all: \
          ask for a later one",
-        show(*at), side(*left), humantime::format_duration(LEAST_LEAD)
+        show(*at), side(*left), humantime::format_duration(*least)
     )]
     TooSoon {
         /// The instant that was asked for.
         at: DateTime<Utc>,
         /// How far off it is; negative if past.
         left: TimeDelta,
+        /// How far off it has to be.
+        least: Duration,
     },
     /// So far off that it must be a mistake, as no runner waits that long.
     #[error(
@@ -35,6 +37,18 @@ pub enum CannotSet {
         /// The instant that was asked for.
         at: DateTime<Utc>,
         /// How far off it is.
+        left: TimeDelta,
+    },
+    /// It was written, but so slowly that too little time is left.
+    #[error(
+        "the instant ({}) was {} by the runners' clocks when the store had it at last, too late for all of them \
+         to hear of it: give a longer --lead, or a later --at",
+        show(*at), side(*left)
+    )]
+    PublishedLate {
+        /// The instant.
+        at: DateTime<Utc>,
+        /// How far off it was then; negative if past.
         left: TimeDelta,
     },
 }
@@ -56,35 +70,51 @@ fn side(left: TimeDelta) -> String {
 /// The instant for a start that is decided now.
 ///
 /// Without `at` it is the first whole second that is at least `lead` away. `at`
-/// is taken as it is.
+/// is taken as it is. `least`: the least time in which all runners hear of it.
 ///
 /// # Errors
-/// [`CannotSet`] if `at` is less than [`LEAST_LEAD`] or more than a day away.
+/// [`CannotSet`] if `at` is less than `least` or more than a day away.
 pub fn instant(
     now: DateTime<Utc>,
     lead: Duration,
     at: Option<DateTime<Utc>>,
+    least: Duration,
 ) -> Result<DateTime<Utc>, CannotSet> {
     match at {
         None => Ok(round_up(now + lead)),
         Some(at) => {
-            fits(now, at)?;
+            fits(now, at, least)?;
             Ok(at)
         }
     }
 }
 
-/// Whether an instant that is asked for can still be set.
+/// Whether an instant that is asked for can still be set. `least`: the least time in which all
+/// runners hear of it.
 ///
 /// # Errors
-/// [`CannotSet`] if it is less than [`LEAST_LEAD`] or more than a day away.
-pub fn fits(now: DateTime<Utc>, at: DateTime<Utc>) -> Result<(), CannotSet> {
+/// [`CannotSet`] if it is less than `least` or more than a day away.
+pub fn fits(now: DateTime<Utc>, at: DateTime<Utc>, least: Duration) -> Result<(), CannotSet> {
     let left = at - now;
-    if left < delta(LEAST_LEAD) {
-        return Err(CannotSet::TooSoon { at, left });
+    if left < delta(least) {
+        return Err(CannotSet::TooSoon { at, left, least });
     }
     if left > delta(Plan::LONGEST_WAIT) {
         return Err(CannotSet::TooFar { at, left });
+    }
+    Ok(())
+}
+
+/// Whether an instant that stands in the store since just now can be kept by all runners.
+/// `least`: the least time in which all of them hear of it. Half of it will do, as a write takes
+/// its time too, and no instant that was only just far enough off is to fail by that.
+///
+/// # Errors
+/// [`CannotSet::PublishedLate`] if it is less than half of `least` away.
+pub fn published(now: DateTime<Utc>, at: DateTime<Utc>, least: Duration) -> Result<(), CannotSet> {
+    let left = at - now;
+    if left < delta(least / 2) {
+        return Err(CannotSet::PublishedLate { at, left });
     }
     Ok(())
 }
@@ -117,14 +147,17 @@ mod tests {
     #[case::a_hair_under(999, 4_000)]
     fn it_is_rounded_up_to_a_whole_second(#[case] ms: i64, #[case] expected: i64) {
         let now = noon() + TimeDelta::milliseconds(ms);
-        let set = instant(now, Duration::from_secs(3), None).unwrap();
+        let set = instant(now, Duration::from_secs(3), None, LEAST_LEAD).unwrap();
         assert_eq!(set, noon() + TimeDelta::milliseconds(expected));
     }
 
     #[test]
     fn one_that_is_asked_for_is_taken_as_it_is() {
         let at = noon() + TimeDelta::milliseconds(1_250);
-        assert_eq!(instant(noon(), Duration::from_secs(3), Some(at)), Ok(at));
+        assert_eq!(
+            instant(noon(), Duration::from_secs(3), Some(at), LEAST_LEAD),
+            Ok(at)
+        );
     }
 
     #[rstest]
@@ -134,8 +167,24 @@ mod tests {
     #[case::too_far(86_400_001, "more than a day")]
     fn one_that_cannot_be_set_is_refused(#[case] ms: i64, #[case] says: &str) {
         let at = noon() + TimeDelta::milliseconds(ms);
-        let error = instant(noon(), LEAST_LEAD, Some(at)).unwrap_err();
+        let error = instant(noon(), LEAST_LEAD, Some(at), LEAST_LEAD).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
+    }
+
+    #[rstest]
+    #[case::in_good_time(980, None)]
+    #[case::just_in_time(500, None)]
+    #[case::slowly(499, Some("was 499ms away"))]
+    #[case::too_slowly(-2_000, Some("was 2s past"))]
+    fn a_write_that_took_too_long_is_told(#[case] left_ms: i64, #[case] says: Option<&str>) {
+        let now = noon() - TimeDelta::milliseconds(left_ms);
+        let published = published(now, noon(), LEAST_LEAD);
+        let told = published.err().map(|error| error.to_string());
+        assert_eq!(told.is_some(), says.is_some(), "{told:?}");
+        assert!(
+            told.unwrap_or_default().contains(says.unwrap_or_default()),
+            "{says:?}"
+        );
     }
 
     proptest! {
@@ -146,7 +195,7 @@ mod tests {
         ) {
             let now = DateTime::<Utc>::from_timestamp_nanos(ns);
             let lead = Duration::from_millis(lead_ms);
-            let set = instant(now, lead, None).unwrap();
+            let set = instant(now, lead, None, LEAST_LEAD).unwrap();
             prop_assert_eq!(set.nanosecond(), 0);
             prop_assert!(set >= now + lead);
             prop_assert!(set < now + lead + TimeDelta::seconds(1));

@@ -3,21 +3,36 @@
 
 use std::time::Duration;
 
-use rendezvous::report::LONGEST_RENEWAL;
+use rendezvous::pace;
 
+pub mod absence;
+pub mod access;
 pub mod claim;
 pub mod ending;
+pub mod flaw;
+pub mod impossible;
 pub mod instant;
+pub mod job;
+pub mod lead;
 pub mod muster;
 pub mod natural;
+pub mod notice;
+pub mod observed;
 pub mod outcome;
+pub mod pod;
 pub mod quorum;
 pub mod roster;
+pub mod sources;
 pub mod spread;
 pub mod started;
 pub mod timebase;
+pub mod witness;
 pub mod words;
 
 /// How long a report is fresh after its change was seen: three renewals, so that one
-/// lost and one late do no harm.
-pub const FRESH: Duration = LONGEST_RENEWAL.saturating_mul(3);
+/// lost and one late do no harm. `wanted`: how many runners the plan says are wanted, since
+/// they renew the more rarely the more they are.
+#[must_use]
+pub fn fresh(wanted: u32) -> Duration {
+    pace::longest_renewal(wanted) * 3
+}

@@ -6,17 +6,24 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rendezvous::{Phase, PlanId, Report, RunnerId};
-use tokio::time::Instant;
 
-use super::FRESH;
-use super::roster::{Observed, Roster};
+use super::observed::{Observed, Place};
+use super::roster::Roster;
+use super::started::Sight;
 use super::timebase::Reading;
+use super::words::waits;
 
 /// Why a runner does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// A witness saw its process; it has said nothing itself.
     NoReport,
+    /// A witness says why its process is not there.
+    Held(String),
+    /// A witness says that it is about to be ended, and why.
+    Leaving(String),
+    /// It was started anew, and the new process has said nothing yet.
+    StartedAnew,
     /// Its report was taken out of the store.
     Removed,
     /// It is not ready yet.
@@ -38,7 +45,7 @@ pub enum Why {
         phase: Option<Phase>,
         /// Its exit code.
         code: Option<u8>,
-        /// Why, by its own word.
+        /// Why, by its own word, else by a witness's.
         reason: Option<String>,
     },
 }
@@ -47,11 +54,13 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoReport => f.write_str("has not reported yet"),
+            Self::Held(why) | Self::Leaving(why) => f.write_str(why),
+            Self::StartedAnew => f.write_str("was started again and has not reported since"),
             Self::Removed => f.write_str("its report was removed from the store"),
             Self::Starting { waiting_for: None } => f.write_str("starting"),
             Self::Starting {
                 waiting_for: Some(what),
-            } => write!(f, "waiting for {what}"),
+            } => f.write_str(&waits(what)),
             Self::AgeUnknown => {
                 f.write_str("ready by a report of unknown age; waiting for a new one")
             }
@@ -72,9 +81,11 @@ impl fmt::Display for Why {
                 code,
                 reason,
             } => {
-                match phase {
-                    Some(phase) => phase.fmt(f)?,
-                    None => f.write_str("ended without a word")?,
+                match (phase, code, reason) {
+                    (Some(phase), ..) => phase.fmt(f)?,
+                    // It may never have begun.
+                    (None, None, Some(reason)) => return f.write_str(reason),
+                    (None, ..) => f.write_str("ended without a word")?,
                 }
                 if let Some(code) = code {
                     write!(f, " ({code})")?;
@@ -123,10 +134,10 @@ impl Muster {
 /// Musters the runners. Each runner id counts once, by its newest incarnation.
 /// `plan`: the plan that they are mustered for, if there is one yet.
 #[must_use]
-pub fn muster(roster: &Roster, time: &Reading, plan: Option<&PlanId>, now: Instant) -> Muster {
+pub fn muster(roster: &Roster, time: &Reading, plan: Option<&PlanId>, sight: &Sight) -> Muster {
     let mut muster = Muster::default();
     for (runner, observed) in roster.iter() {
-        let why = match (why_not(observed, plan, now), time.at_odds.get(runner)) {
+        let why = match (why_not(observed, plan, sight), time.at_odds.get(runner)) {
             (None, Some(by)) => {
                 muster.at_odds += 1;
                 Some(Why::AtOdds(*by))
@@ -146,22 +157,29 @@ pub fn muster(roster: &Roster, time: &Reading, plan: Option<&PlanId>, now: Insta
 
 /// Why a runner does not count, its clock aside.
 #[must_use]
-pub fn why_not(observed: &Observed, plan: Option<&PlanId>, now: Instant) -> Option<Why> {
-    let report = observed.report.as_ref();
+pub fn why_not(observed: &Observed, plan: Option<&PlanId>, sight: &Sight) -> Option<Why> {
     if observed.has_ended() {
         return Some(why_ended(observed));
     }
-    let Some(report) = report else {
+    match &observed.place {
+        Place::Held(why) => return Some(Why::Held(why.clone())),
+        Place::Leaving(why) => return Some(Why::Leaving(why.clone())),
+        Place::There | Place::Gone(_) => {}
+    }
+    let Some(report) = &observed.report else {
         return Some(Why::NoReport);
     };
+    if observed.is_void() {
+        return Some(Why::StartedAnew);
+    }
     if observed.removed {
         return Some(Why::Removed);
     }
     why_not_by_phase(report, plan).or_else(|| match observed.live_at {
         None => Some(Why::AgeUnknown),
         Some(live_at) => {
-            let silent = now.saturating_duration_since(live_at);
-            (silent > FRESH).then_some(Why::Silent(silent))
+            let silent = sight.now.saturating_duration_since(live_at);
+            (silent > sight.fresh).then_some(Why::Silent(silent))
         }
     })
 }
@@ -174,7 +192,10 @@ pub fn why_ended(observed: &Observed) -> Why {
     Why::Ended {
         phase: last_word.map(|report| report.phase),
         code: observed.exit_code(),
-        reason: last_word.and_then(|report| report.reason.clone()),
+        reason: match last_word {
+            Some(report) => report.reason.clone(),
+            None => observed.exit_detail().map(str::to_owned),
+        },
     }
 }
 
@@ -194,9 +215,10 @@ fn why_not_by_phase(report: &Report, plan: Option<&PlanId>) -> Option<Why> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::decide::roster::{Seen, Sighting};
-    use crate::testing::{a_plan_id, a_report, agreed, runner, seconds};
+    use crate::decide::witness::{Seen, Sighting};
+    use crate::testing::{FRESH, a_plan_id, a_report, agreed, runner, seconds, sight};
     use rstest::rstest;
+    use tokio::time::Instant;
 
     fn roster(reports: &[(&str, Phase)], now: Instant) -> Roster {
         let mut roster = Roster::default();
@@ -213,7 +235,7 @@ mod tests {
         let mut foreign = a_report("r3", Phase::Armed);
         foreign.plan = Some(PlanId::random());
         roster.report(foreign, true, now);
-        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), now);
+        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), &sight(now));
         assert_eq!(muster.ready, [runner("r1"), runner("r2")]);
         assert_eq!(muster.others[&runner("r3")], Why::Elsewhere);
     }
@@ -233,7 +255,7 @@ mod tests {
             &roster(&[("r1", phase)], now),
             &agreed(now),
             Some(&a_plan_id()),
-            now,
+            &sight(now),
         );
         assert_eq!(muster.ready, []);
         assert_eq!(muster.ended, usize::from(phase.is_final()));
@@ -255,8 +277,15 @@ mod tests {
         let now = Instant::now();
         let roster = roster(&[("r1", Phase::Ready)], now);
         let observed = roster.get(&runner("r1")).unwrap();
-        assert_eq!(why_not(observed, Some(&a_plan_id()), now + FRESH), None);
-        let why = why_not(observed, Some(&a_plan_id()), now + FRESH + seconds(1));
+        assert_eq!(
+            why_not(observed, Some(&a_plan_id()), &sight(now + FRESH)),
+            None
+        );
+        let why = why_not(
+            observed,
+            Some(&a_plan_id()),
+            &sight(now + FRESH + seconds(1)),
+        );
         assert_eq!(why, Some(Why::Silent(FRESH + seconds(1))));
     }
 
@@ -267,7 +296,7 @@ mod tests {
         roster.report(a_report("r1", Phase::Ready), false, now);
         let observed = roster.get(&runner("r1")).unwrap();
         assert_eq!(
-            why_not(observed, Some(&a_plan_id()), now),
+            why_not(observed, Some(&a_plan_id()), &sight(now)),
             Some(Why::AgeUnknown)
         );
     }
@@ -276,10 +305,13 @@ mod tests {
     fn a_process_that_ended_does_not_count_whatever_it_reported() {
         let now = Instant::now();
         let mut roster = roster(&[("r1", Phase::Ready)], now);
-        let state = Seen::Ended(137);
-        let runner = runner("r1");
-        roster.sighting(Sighting { runner, state }, now);
-        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), now);
+        let ended = Sighting {
+            runner: runner("r1"),
+            name: None,
+            state: Seen::Ended(137, None),
+        };
+        roster.sighting(ended, now);
+        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), &sight(now));
         assert_eq!((muster.ready.len(), muster.ended), (0, 1));
         let why = muster.others.values().next().unwrap().to_string();
         assert_eq!(why, "ended without a word (137)");
@@ -294,7 +326,7 @@ mod tests {
             let ahead = TimeDelta::milliseconds(-420_040);
             time.at_odds.insert(runner(name), ahead);
         }
-        let muster = muster(&roster, &time, Some(&a_plan_id()), now);
+        let muster = muster(&roster, &time, Some(&a_plan_id()), &sight(now));
         assert_eq!((muster.ready.len(), muster.at_odds), (0, 1));
         assert_eq!(
             muster.others[&runner("r1")].to_string(),

@@ -1,20 +1,24 @@
 //! What came of it: a row for each runner, what is at fault, and the exit code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use rendezvous::{Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport, Terms};
+use chrono::{DateTime, TimeDelta, Utc};
+use rendezvous::{ClockReport, Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport};
 
 use super::ending::Ending;
-use super::muster::{Muster, Why, without};
+use super::flaw::{Flaw, flaw};
+use super::muster::{Muster, Why, why_ended, without};
 use super::natural;
-use super::roster::{Observed, Roster};
+use super::observed::Observed;
+use super::roster::Roster;
+use super::sources::{Clock, Sources};
 use super::spread::{self, Spread};
-use super::started::{Expected, Sight, lost, was_witnessed};
-use super::words::runners;
+use super::started::{Sight, lost};
 use crate::exit::Code;
+
+mod faults;
 
 /// What is wrong where two processes report under one runner id.
 pub const DOUBLED: &str =
@@ -31,7 +35,8 @@ pub enum Fate {
     Fired,
     /// k6 was seen running.
     Running,
-    /// It has ended. The phase and the reason as it reported them, if it had time to.
+    /// It has ended. The phase and the reason as it reported them, if it had time to; else a
+    /// witness's reason.
     Ended(Option<Phase>, Option<String>),
     /// It gave no sign of life for so long although one was due.
     Lost(Duration),
@@ -46,7 +51,8 @@ impl fmt::Display for Fate {
             Self::Missing(why) => why.fmt(f),
             Self::Fired => f.write_str("fired, but k6 was not seen running"),
             Self::Running => f.write_str("running"),
-            Self::Ended(None, _) => f.write_str("ended without a word"),
+            Self::Ended(None, None) => f.write_str("ended without a word"),
+            Self::Ended(None, Some(reason)) => write!(f, "ended without a word: {reason}"),
             Self::Ended(Some(phase), None) => phase.fmt(f),
             Self::Ended(Some(phase), Some(reason)) => {
                 write!(f, "{phase}: {}", without(reason, Some(*phase)))
@@ -64,9 +70,16 @@ pub struct Row {
     pub runner: RunnerId,
     /// Its name for people.
     pub name: String,
+    /// What it said last of its clock.
+    pub clock: Option<ClockReport>,
     /// Its start under the plan.
     pub start: Option<StartReport>,
-    /// Its final exit code.
+    /// What is wrong with that start.
+    pub flaw: Option<Flaw>,
+    /// Whether the process that started ended otherwise than well and was started again, as a pod's
+    /// container is: what the new one ends with is not of the start.
+    pub started_again: bool,
+    /// Its final exit code; that of the process that started, if it could still tell.
     pub exit_code: Option<u8>,
     /// What became of it.
     pub fate: Fate,
@@ -106,10 +119,12 @@ pub struct Outcome {
     pub wanted: u32,
     /// How many fired.
     pub started: usize,
-    /// The spread of firing over those that fired.
+    /// The spread of firing over those that fired by a clock that is worth believing.
     pub spread: Option<Spread>,
     /// What was not as it should be, each in a sentence.
     pub faults: Vec<String>,
+    /// What makes nothing wrong, but may have, each in a sentence.
+    pub warnings: Vec<String>,
     /// The runners.
     pub rows: Vec<Row>,
 }
@@ -120,6 +135,12 @@ impl Outcome {
         for row in &mut self.rows {
             row.first_request = seen.get(&row.name).copied();
         }
+    }
+
+    /// Where those that started take their time from.
+    #[must_use]
+    pub fn sources(&self) -> Sources<'_> {
+        sources(&self.rows)
     }
 
     /// Latest minus earliest of the first requests, as the target saw them, and of how many runners.
@@ -142,8 +163,12 @@ pub struct Facts<'a> {
     pub wanted: u32,
     /// What time it is by this machine's own clock, which nothing is decided by.
     pub own_utc: DateTime<Utc>,
-    /// Whether the runners' ends were waited for.
+    /// Whether the runners' ends were waited for, and count.
     pub waited: bool,
+    /// Whether another stage follows.
+    pub followed: bool,
+    /// Those that had ended before the instant was set and in whose place another one came.
+    pub replaced: &'a BTreeSet<RunnerId>,
     /// How it ended.
     pub ending: &'a Ending,
     /// The runners.
@@ -169,18 +194,12 @@ pub fn judge(facts: &Facts<'_>) -> Outcome {
         .map(|(runner, observed)| row(facts, plan, runner, observed))
         .collect();
     rows.sort_by_cached_key(|row| natural::key(&row.name));
-    let starts: Vec<_> = rows.iter().filter_map(|row| row.start.as_ref()).collect();
-    let (started, spread) = (starts.len(), spread::of(&starts));
+    let started = rows.iter().filter(|row| row.start.is_some()).count();
+    let believable: Vec<_> = rows.iter().filter_map(Row::believable_start).collect();
+    let spread = spread::of(&believable);
     // The other scheduler's need is no reason to be content with less than one's own.
     let wanted = plan.map_or(facts.wanted, |plan| facts.wanted.max(plan.runners_wanted));
-    let faults = match (facts.ending, plan) {
-        (Ending::Followed { expected, .. }, Some(plan)) => {
-            let mut faults: Vec<_> = over_before(facts, plan, expected).into_iter().collect();
-            faults.extend(faults_of_start(facts, plan, expected, wanted, &rows));
-            faults
-        }
-        _ => Vec::new(),
-    };
+    let faults = faults::of(facts, wanted, &rows);
     Outcome {
         run: facts.run.clone(),
         stage: facts.stage.clone(),
@@ -193,26 +212,77 @@ pub fn judge(facts: &Facts<'_>) -> Outcome {
         started,
         spread,
         faults,
+        warnings: warnings(facts, &rows),
         rows,
+    }
+}
+
+fn warnings(facts: &Facts<'_>, rows: &[Row]) -> Vec<String> {
+    let sources = sources(rows).warning();
+    faults::over_before_another(facts)
+        .into_iter()
+        .chain(sources)
+        .collect()
+}
+
+fn sources(rows: &[Row]) -> Sources<'_> {
+    let started = rows.iter().filter(|row| row.start.is_some());
+    let clocks: Vec<_> = started
+        .filter_map(|row| {
+            let (runner, report) = (row.name.as_str(), row.clock.as_ref()?);
+            Some(Clock { runner, report })
+        })
+        .collect();
+    Sources::of(&clocks)
+}
+
+impl Row {
+    /// Its start, if the clock by which it was measured is worth believing.
+    #[must_use]
+    pub fn believable_start(&self) -> Option<&StartReport> {
+        let clock_is_wrong = self.flaw.as_ref().is_some_and(Flaw::is_of_the_clock);
+        self.start.as_ref().filter(|_| !clock_is_wrong)
     }
 }
 
 fn row(facts: &Facts<'_>, plan: Option<&Plan>, runner: &RunnerId, observed: &Observed) -> Row {
     let report = observed.report.as_ref();
     let start = plan.and_then(|plan| observed.start_under(&plan.id));
-    let went_wrong = observed.exit_code().is_some_and(|code| code != 0);
+    let outlived = plan.and_then(|plan| observed.outlived_start(&plan.id));
+    let last_word = outlived.and_then(|start| start.last_word);
+    let code_of_the_start = last_word.and_then(|report| report.exit_code);
+    let exit_code = code_of_the_start.or_else(|| observed.exit_code());
+    let went_wrong = exit_code.is_some_and(|code| code != 0);
     Row {
         runner: runner.clone(),
-        name: report.map_or_else(|| runner.to_string(), |report| report.name.clone()),
+        name: facts.roster.name(runner).to_owned(),
+        clock: report.map(|report| report.clock.clone()),
         start: start.cloned(),
-        exit_code: observed.exit_code(),
-        fate: fate(facts, runner, observed, start),
-        k6_errors: report
+        flaw: start
+            .zip(plan)
+            .and_then(|(start, plan)| flaw_of(facts, runner, start, plan)),
+        // Whoever restarts whatever ends has not lost a load that was made to its end.
+        started_again: outlived.is_some() && code_of_the_start != Some(0),
+        exit_code,
+        fate: match last_word {
+            Some(report) => Fate::Ended(Some(report.phase), report.reason.clone()),
+            None => fate(facts, runner, observed, start),
+        },
+        k6_errors: last_word
+            .or(report)
             .filter(|_| went_wrong)
             .map(|report| report.k6_errors.clone())
             .unwrap_or_default(),
         first_request: None,
     }
+}
+
+fn flaw_of(facts: &Facts<'_>, runner: &RunnerId, start: &StartReport, plan: &Plan) -> Option<Flaw> {
+    let at_odds = match facts.ending {
+        Ending::Followed { time, .. } if time.clock.is_some() => time.at_odds.get(runner),
+        _ => None,
+    };
+    flaw(start, plan.start_at()?, &plan.terms, at_odds.copied())
 }
 
 fn fate(
@@ -221,12 +291,18 @@ fn fate(
     observed: &Observed,
     start: Option<&StartReport>,
 ) -> Fate {
+    if observed.has_ended() && observed.report.is_none() && observed.exit.is_none() {
+        return Fate::Missing(why_ended(observed));
+    }
     if observed.has_ended() {
         let last_word = observed
             .report
             .as_ref()
             .filter(|report| report.phase.is_final());
-        let reason = last_word.and_then(|report| report.reason.clone());
+        let reason = match last_word {
+            Some(report) => report.reason.clone(),
+            None => observed.exit_detail().map(str::to_owned),
+        };
         return Fate::Ended(last_word.map(|report| report.phase), reason);
     }
     if let Some(start) = start {
@@ -244,92 +320,12 @@ fn fate(
     }
 }
 
-/// A start that was over before this process came. What is told of it is true, but
-/// whoever asked for a start has not got one.
-fn over_before(facts: &Facts<'_>, plan: &Plan, expected: &Expected) -> Option<String> {
-    let counted_here = matches!(expected, Expected::Runners(_));
-    let mut runners = facts.roster.iter();
-    let has_started = runners.any(|(_, one)| one.start_under(&plan.id).is_some());
-    if counted_here || !has_started || was_witnessed(facts.roster, &plan.id) {
-        return None;
-    }
-    let start_at = plan.start_at()?;
-    // A clock that contradicts it is not worth telling.
-    let ago = (facts.own_utc - start_at).to_std().unwrap_or_default();
-    let ago = humantime::format_duration(Duration::from_secs(ago.as_secs()));
-    Some(format!(
-        "this run started at {}, {ago} ago by this machine's clock; its result is shown again, \
-         and a new run needs a new --run",
-        start_at.to_rfc3339_opts(SecondsFormat::Secs, true)
-    ))
-}
-
-fn faults_of_start(
-    facts: &Facts<'_>,
-    plan: &Plan,
-    expected: &Expected,
-    wanted: u32,
-    rows: &[Row],
-) -> Vec<String> {
-    let started = rows.iter().filter(|row| row.start.is_some()).count();
-    let mut faults = Vec::new();
-    if started < wanted as usize {
-        faults.push(format!(
-            "only {started} of {} started",
-            runners(wanted as usize)
-        ));
-    }
-    for (runner, observed) in facts.roster.iter() {
-        if observed.doubled {
-            faults.push(format!("{runner}: {DOUBLED}"));
-        }
-    }
-    let tolerance = plan.terms.late_tolerance;
-    let tolerance = tolerance.unwrap_or(Terms::DEFAULT_TOLERANCE);
-    for row in rows {
-        let name = &row.name;
-        match &row.start {
-            None if expected.names(&row.runner) => {
-                faults.push(format!(
-                    "{name} was counted on, but did not start: {}",
-                    row.fate
-                ));
-            }
-            None => {}
-            Some(start) => {
-                if start.lateness.abs().to_std().unwrap_or_default() > tolerance {
-                    let off = spread::millis(start.lateness.abs());
-                    let way = if start.lateness < TimeDelta::zero() {
-                        "early"
-                    } else {
-                        "late"
-                    };
-                    let tolerance = humantime::format_duration(tolerance);
-                    faults.push(format!(
-                        "{name} fired {off} ms too {way} (tolerated: {tolerance})"
-                    ));
-                }
-                if matches!(row.fate, Fate::Fired | Fate::Lost(_) | Fate::Removed) {
-                    faults.push(format!("{name}: {}", row.fate));
-                }
-            }
-        }
-    }
-    if facts.waited {
-        for row in rows {
-            let never_ended = row.exit_code.is_none() && row.start.is_none();
-            if never_ended && !expected.names(&row.runner) {
-                faults.push(format!("{} has no final code: {}", row.name, row.fate));
-            }
-        }
-    }
-    faults
-}
-
 fn code(facts: &Facts<'_>, rows: &[Row], faults: &[String]) -> Code {
-    let codes: BTreeMap<&RunnerId, Code> = rows
+    let counting = rows
         .iter()
-        .filter_map(|row| Some((&row.runner, Code::of_runner(row.exit_code?))))
+        .filter(|row| row.start.is_some() || !facts.replaced.contains(&row.runner));
+    let codes: BTreeMap<&RunnerId, Code> = counting
+        .filter_map(|row| Some((&row.runner, verdict(facts, row)?)))
         .collect();
     let worst = |codes: &mut dyn Iterator<Item = Code>| codes.fold(Code::Well, Code::worse);
     match facts.ending {
@@ -345,7 +341,7 @@ fn code(facts: &Facts<'_>, rows: &[Row], faults: &[String]) -> Code {
                 start
             }
         }
-        Ending::Impossible { ended } if facts.waited => {
+        Ending::Impossible { ended, .. } if facts.waited => {
             let of_k6 = ended
                 .iter()
                 .filter_map(|runner| codes.get(runner).copied())
@@ -362,9 +358,23 @@ fn code(facts: &Facts<'_>, rows: &[Row], faults: &[String]) -> Code {
         Ending::Aborted { .. } if facts.waited => {
             Code::Aborted.worse(worst(&mut codes.into_values()))
         }
-        Ending::Aborted { .. } | Ending::Cancelled { .. } => Code::Aborted,
-        Ending::Broken { .. } => Code::NoAccess,
+        Ending::Aborted { .. } | Ending::Cancelled { .. } | Ending::Unarmed { .. } => Code::Aborted,
+        Ending::Broken { .. } | Ending::LostSight { .. } => Code::NoAccess,
     }
+}
+
+/// What a runner's final code says of the whole run. If it was stopped in the middle of a run that nobody aborted, as
+/// by the deletion of its pod, k6's code says no more than that: its load is missing.
+fn verdict(facts: &Facts<'_>, row: &Row) -> Option<Code> {
+    let code = Code::of_runner(row.exit_code?);
+    let is_aborted = matches!(facts.ending, Ending::Aborted { .. });
+    let is_missing = code.is_k6s() && was_stopped(row) && !is_aborted;
+    Some(if is_missing { Code::NotWell } else { code })
+}
+
+/// Whether a runner was ended before its time by somebody, and could still say so.
+fn was_stopped(row: &Row) -> bool {
+    matches!(row.fate, Fate::Ended(Some(Phase::Aborted), _))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::FRESH;
+use super::fresh;
 use super::muster::Muster;
 
 /// How many runners a start needs.
@@ -31,13 +31,17 @@ pub struct Tally {
     pub known: usize,
     /// Whether a majority agrees on the time.
     pub time_agreed: bool,
+    /// How many runners can be there at once, by the word of whoever brings another one in the
+    /// place of one that ended. `None`: nobody does.
+    pub at_most: Option<usize>,
 }
 
 impl Tally {
     /// Counts a muster.
     #[must_use]
-    pub fn of(muster: &Muster, time_agreed: bool) -> Self {
+    pub fn of(muster: &Muster, time_agreed: bool, at_most: Option<u32>) -> Self {
         Self {
+            at_most: at_most.map(|most| most as usize),
             ready: muster.ready.len(),
             at_odds: muster.at_odds,
             ended: muster.ended,
@@ -76,10 +80,13 @@ pub enum Verdict {
     TimedOut,
 }
 
-/// How long a quarrel about the time may last before it is taken for lasting:
-/// by then each runner has renewed its report, and one that was merely seen
-/// late has been seen again.
-const QUARREL: Duration = FRESH;
+impl Need {
+    /// How long a quarrel about the time may last before it is taken for lasting: by then each
+    /// runner has renewed its report, and one that was merely seen late has been seen again.
+    fn quarrel(&self) -> Duration {
+        fresh(self.wanted)
+    }
+}
 
 /// Decides. Never [`Verdict::Go`] with fewer than the minimum.
 #[must_use]
@@ -89,7 +96,7 @@ pub fn decide(need: &Need, tally: &Tally, moments: &Moments) -> Verdict {
         since.is_some_and(|since| moments.now >= since + after)
     };
     let late = moments.now >= moments.deadline;
-    let lasting_quarrel = late || reached(moments.at_odds_since, QUARREL);
+    let lasting_quarrel = late || reached(moments.at_odds_since, need.quarrel());
 
     if !tally.time_agreed && tally.ready + tally.at_odds >= minimum {
         return if lasting_quarrel {
@@ -103,8 +110,12 @@ pub fn decide(need: &Need, tally: &Tally, moments: &Moments) -> Verdict {
     if tally.time_agreed && (tally.ready >= wanted || enough && no_more_waiting) {
         return Verdict::Go;
     }
-    let lost = tally.ended + if lasting_quarrel { tally.at_odds } else { 0 };
-    if !enough && tally.known.max(wanted) - lost.min(tally.known) < minimum && !late {
+    let at_odds = if lasting_quarrel { tally.at_odds } else { 0 };
+    let can_come = match tally.at_most {
+        Some(most) => most.saturating_sub(at_odds),
+        None => tally.known.max(wanted) - (tally.ended + at_odds).min(tally.known),
+    };
+    if !enough && can_come < minimum && !late {
         return Verdict::Impossible;
     }
     if late {
@@ -134,6 +145,7 @@ mod tests {
             known,
             at_odds: 0,
             time_agreed: true,
+            at_most: None,
         }
     }
 
@@ -195,6 +207,7 @@ mod tests {
             ended: 0,
             known: ready + at_odds,
             time_agreed,
+            at_most: None,
         };
         let moments = Moments {
             now: start + seconds(after),
@@ -203,6 +216,25 @@ mod tests {
             at_odds_since: Some(start),
         };
         assert_eq!(decide(&NEED, &tally, &moments), expected);
+    }
+
+    #[rstest]
+    #[case::all_in_place_of_the_one_that_ended(4, 3, 2, 5, Verdict::Wait)]
+    #[case::one_index_failed(3, 2, 1, 4, Verdict::Wait)]
+    #[case::two_indexes_failed(2, 2, 2, 4, Verdict::Impossible)]
+    #[case::none_came_and_none_will(0, 0, 0, 0, Verdict::Impossible)]
+    fn where_others_come_in_the_place_of_those_that_ended(
+        #[case] at_most: usize,
+        #[case] ready: usize,
+        #[case] ended: usize,
+        #[case] known: usize,
+        #[case] expected: Verdict,
+    ) {
+        let tally = Tally {
+            at_most: Some(at_most),
+            ..tally(ready, ended, known)
+        };
+        assert_eq!(verdict(&tally, 5, None), expected);
     }
 
     proptest! {
@@ -214,6 +246,7 @@ mod tests {
             ended in 0usize..5,
             strangers in 0usize..5,
             time_agreed: bool,
+            at_most in prop::option::of(0usize..25),
             at in 0u64..2000,
             minimum_since in prop::option::of(0u64..1000),
             at_odds_since in prop::option::of(0u64..1000),
@@ -221,7 +254,7 @@ mod tests {
             let start = Instant::now();
             let need = Need { wanted, minimum, grace_period: Duration::from_secs(30) };
             let known = ready + at_odds + ended + strangers;
-            let tally = Tally { ready, at_odds, ended, known, time_agreed };
+            let tally = Tally { ready, at_odds, ended, known, time_agreed, at_most };
             let moments = Moments {
                 now: start + seconds(at),
                 deadline: start + seconds(900),

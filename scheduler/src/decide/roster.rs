@@ -1,178 +1,16 @@
 //! What this process has seen of each runner: their reports, merged with what a
-//! second witness says of the process or container that they run in.
+//! witness says of the process or container that they run in.
 //!
 //! Nothing here compares two machines' clocks: how old something is, is how long
 //! ago this process saw it happen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use rendezvous::{Incarnation, PlanId, Report, RunnerId, StartReport};
+use rendezvous::{Report, RunnerId};
 use tokio::time::Instant;
 
-/// What a witness beside the reports says of a runner: the parent of its process,
-/// or whoever runs its container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sighting {
-    /// Which runner.
-    pub runner: RunnerId,
-    /// What was seen of it.
-    pub state: Seen,
-}
-
-/// What a witness saw of a runner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// Its process is there, whether or not it has reported yet.
-    Up,
-    /// Its process ended with this code (128 + n where a signal killed it). That outranks whatever it
-    /// reported last.
-    Ended(u8),
-}
-
-/// A start that a runner reported, and under which plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Start {
-    by: Incarnation,
-    /// The plan that it fired under.
-    pub plan: Option<PlanId>,
-    /// What it reported.
-    pub report: StartReport,
-}
-
-/// What this process has seen of one runner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observed {
-    /// Its newest report, of its newest incarnation.
-    pub report: Option<Report>,
-    /// When this process first heard of this incarnation.
-    pub known_since: Instant,
-    /// When a change of its report was last seen as it happened. `None`: it has only
-    /// been found lying there, and may be of any age.
-    pub live_at: Option<Instant>,
-    /// Its report was taken out of the store. What it said is kept.
-    pub removed: bool,
-    /// Its start; kept when a later incarnation reports something else.
-    pub start: Option<Start>,
-    /// How its process ended, by a witness.
-    pub exit: Option<u8>,
-    /// Whether a former incarnation was seen to report again after a newer one: two
-    /// processes live under this id.
-    pub doubled: bool,
-    former: BTreeSet<Incarnation>,
-}
-
-impl Observed {
-    /// One of which nothing is known yet.
-    #[must_use]
-    pub fn new(now: Instant) -> Self {
-        Self {
-            report: None,
-            known_since: now,
-            live_at: None,
-            removed: false,
-            start: None,
-            exit: None,
-            doubled: false,
-            former: BTreeSet::new(),
-        }
-    }
-
-    /// Whether the very process that started under this plan was seen alive. Else its start
-    /// is known only from what lay there, and may be of any age.
-    #[must_use]
-    pub fn was_seen_to_live_under(&self, plan: &PlanId) -> bool {
-        let incarnation = self.report.as_ref().map(|report| &report.incarnation);
-        let by_it = |start: &Start| Some(&start.by) == incarnation;
-        self.start_under(plan).is_some()
-            && self.live_at.is_some()
-            && self.start.as_ref().is_some_and(by_it)
-    }
-
-    /// Whether it has ended for good, by its own word or a witness's.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.exit.is_some() || self.phase_is_final()
-    }
-
-    fn phase_is_final(&self) -> bool {
-        self.report
-            .as_ref()
-            .is_some_and(|report| report.phase.is_final())
-    }
-
-    /// What it ended with: a witness's word before its own.
-    #[must_use]
-    pub fn exit_code(&self) -> Option<u8> {
-        self.exit
-            .or_else(|| self.report.as_ref().and_then(|report| report.exit_code))
-    }
-
-    /// Its start under this plan; one under another plan is none.
-    #[must_use]
-    pub fn start_under(&self, plan: &PlanId) -> Option<&StartReport> {
-        self.start
-            .as_ref()
-            .filter(|start| start.plan.as_ref() == Some(plan))
-            .map(|start| &start.report)
-    }
-
-    /// When there was last a sign of life: a change seen live, else when it was found.
-    #[must_use]
-    pub fn last_sign(&self) -> Instant {
-        self.live_at.unwrap_or(self.known_since)
-    }
-
-    fn take_report(&mut self, report: Report, live: bool, now: Instant) -> Option<News> {
-        let before = self.report.as_ref();
-        let same_process = before.is_some_and(|old| old.incarnation == report.incarnation);
-        if same_process && before.is_some_and(|old| old.sequence > report.sequence) {
-            return None; // Read out of order: something newer is known already.
-        }
-        let is_back = live && self.former.contains(&report.incarnation);
-        let news = match before {
-            Some(_) if is_back && !self.doubled => Some(News::Doubled),
-            Some(_) if !same_process && self.doubled => None,
-            Some(old) if !same_process => Some(News::Restarted(old.phase)),
-            Some(old) if old.phase == report.phase => None,
-            _ => Some(News::Phase),
-        };
-        if let (Some(old), false) = (before, same_process) {
-            let mut former = std::mem::take(&mut self.former);
-            former.insert(old.incarnation.clone());
-            *self = Self {
-                start: self.start.take(),
-                doubled: self.doubled || is_back,
-                former,
-                ..Self::new(now)
-            };
-        }
-        if live {
-            self.live_at = Some(now);
-        }
-        if let Some(start) = &report.start {
-            self.keep_start(&report, start.clone());
-        }
-        self.removed = false;
-        self.report = Some(report);
-        news
-    }
-
-    /// The same process may add to its start; another process must not put its own in the
-    /// place of one under the same plan.
-    fn keep_start(&mut self, report: &Report, start: StartReport) {
-        let replaceable = self
-            .start
-            .as_ref()
-            .is_none_or(|old| old.by == report.incarnation || old.plan != report.plan);
-        if replaceable {
-            self.start = Some(Start {
-                by: report.incarnation.clone(),
-                plan: report.plan.clone(),
-                report: start,
-            });
-        }
-    }
-}
+use super::observed::Observed;
+use super::witness::Sighting;
 
 /// A change in a runner that people want to hear of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,8 +21,12 @@ pub enum News {
     Restarted(rendezvous::Phase),
     /// A process that another one had followed reports again: two live under one id.
     Doubled,
-    /// Its process has ended with this code.
-    Exited(u8),
+    /// A witness says that its process has ended, or that it will not come.
+    Ended,
+    /// Its process has ended, and another one is to come in its place.
+    Down,
+    /// It is about to be ended.
+    Leaving,
     /// Its report was taken away before its end.
     Removed,
 }
@@ -212,15 +54,15 @@ impl Roster {
 
     /// Takes a witness's word in.
     pub fn sighting(&mut self, sighting: Sighting, now: Instant) -> Option<News> {
-        let observed = self.entry(sighting.runner, now);
-        match sighting.state {
-            Seen::Up => None,
-            Seen::Ended(code) => {
-                let news = observed.exit != Some(code);
-                observed.exit = Some(code);
-                news.then_some(News::Exited(code))
-            }
-        }
+        self.entry(sighting.runner, now)
+            .take_sighting(sighting.name, sighting.state, now)
+    }
+
+    /// A runner's name for people; its id where none is known.
+    #[must_use]
+    pub fn name<'a>(&'a self, runner: &'a RunnerId) -> &'a str {
+        let observed = self.runners.get(runner);
+        observed.and_then(Observed::name).unwrap_or(runner.as_str())
     }
 
     /// What is known of a runner.
@@ -257,8 +99,9 @@ impl Roster {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::decide::witness::Seen;
     use crate::testing::{a_report, a_start, runner, seconds};
-    use rendezvous::Phase;
+    use rendezvous::{Incarnation, Phase, PlanId};
 
     #[test]
     fn a_report_that_was_lying_there_is_not_fresh() {
@@ -333,9 +176,10 @@ mod tests {
         roster.report(a_report("r1", Phase::Ready), true, now);
         let ended = Sighting {
             runner: runner("r1"),
-            state: Seen::Ended(137),
+            name: None,
+            state: Seen::Ended(137, None),
         };
-        assert_eq!(roster.sighting(ended.clone(), now), Some(News::Exited(137)));
+        assert_eq!(roster.sighting(ended.clone(), now), Some(News::Ended));
         assert_eq!(roster.sighting(ended, now), None);
         let observed = roster.get(&runner("r1")).unwrap();
         assert!(observed.has_ended());

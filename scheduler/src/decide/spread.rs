@@ -6,21 +6,33 @@ use rendezvous::StartReport;
 /// How far apart the runners fired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread {
+    /// Of how many starts.
+    pub starts: usize,
     /// Latest minus earliest, as the runners measured it by their own clocks.
     pub measured: TimeDelta,
-    /// The most that it can truly be, given the bounds of their clocks' errors.
-    /// `None` if any of them is unmeasured.
+    /// How many of them know how wrong their clock may be.
+    pub bounded: usize,
+    /// The most that the spread of those can truly be. `None` if it is not known of any two.
     pub at_most: Option<TimeDelta>,
 }
 
-/// The spread over these starts; `None` if there are none.
+/// The spread over these starts, by clocks that are worth believing; `None` if there are none.
 #[must_use]
 pub fn of(starts: &[&StartReport]) -> Option<Spread> {
     let fired = || starts.iter().map(|start| start.fired_at);
     let measured = fired().max()? - fired().min()?;
+    let bounded: Vec<_> = starts
+        .iter()
+        .copied()
+        .filter(|start| start.clock_error.is_some())
+        .collect();
+    // One that is bounded says nothing of the others.
+    let tells = bounded.len() > 1 || bounded.len() == starts.len();
     Some(Spread {
+        starts: starts.len(),
         measured,
-        at_most: at_most(starts),
+        bounded: bounded.len(),
+        at_most: at_most(&bounded).filter(|_| tells),
     })
 }
 
@@ -44,18 +56,6 @@ fn at_most(starts: &[&StartReport]) -> Option<TimeDelta> {
     Some(pairs.max().unwrap_or(TimeDelta::zero()))
 }
 
-/// A difference of times in milliseconds for people, to 10 µs: finer than that no start can be
-/// told from another.
-#[must_use]
-pub fn millis(delta: TimeDelta) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "for people, to 10 µs")]
-    let nanos = delta.num_nanoseconds().map_or_else(
-        || delta.num_milliseconds() as f64 * 1e6,
-        |nanos| nanos as f64,
-    );
-    format!("{:.2}", nanos / 1e6)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -64,6 +64,7 @@ mod tests {
     use proptest::prelude::*;
     use std::time::Duration;
 
+    /// The spread of starts so many microseconds late, with such bounds.
     fn spread(starts: &[(i64, Option<u64>)]) -> Option<Spread> {
         let starts: Vec<_> = starts
             .iter()
@@ -80,6 +81,7 @@ mod tests {
         let spread = spread(&[(120, None), (-30, None), (400, None)]).unwrap();
         assert_eq!(spread.measured, TimeDelta::microseconds(430));
         assert_eq!(spread.at_most, None, "unmeasured clocks bound nothing");
+        assert_eq!((spread.starts, spread.bounded), (3, 0));
     }
 
     #[test]
@@ -88,6 +90,7 @@ mod tests {
         let one = spread(&[(120, Some(50))]).unwrap();
         assert_eq!(one.measured, TimeDelta::zero());
         assert_eq!(one.at_most, Some(TimeDelta::zero()));
+        assert_eq!(spread(&[(120, None)]).unwrap().at_most, None);
     }
 
     #[test]
@@ -95,6 +98,16 @@ mod tests {
         let spread = spread(&[(100, Some(20)), (300, Some(5)), (200, Some(500))]).unwrap();
         // The one in the middle may have fired at −300 or at 700.
         assert_eq!(spread.at_most, Some(TimeDelta::microseconds(620)));
+    }
+
+    #[test]
+    fn where_only_some_clocks_are_measured_only_those_are_bounded() {
+        let three = spread(&[(0, Some(20)), (900, None), (100, Some(30))]).unwrap();
+        assert_eq!(three.measured, TimeDelta::microseconds(900));
+        assert_eq!((three.starts, three.bounded), (3, 2));
+        assert_eq!(three.at_most, Some(TimeDelta::microseconds(150)));
+        let two = spread(&[(0, Some(20)), (900, None)]).unwrap();
+        assert_eq!((two.bounded, two.at_most), (1, None), "of no two");
     }
 
     proptest! {
@@ -113,6 +126,35 @@ mod tests {
             let spread = spread(&given).unwrap();
             prop_assert_eq!(spread.at_most, Some(TimeDelta::microseconds(most)));
             prop_assert!(spread.at_most >= Some(spread.measured));
+        }
+
+        /// Each runner fired at a true time, and measured it with an error within its bound.
+        #[test]
+        fn the_true_spread_is_never_more(
+            starts in prop::collection::vec((-5_000i64..5_000, 0u64..500, -1.0f64..=1.0), 1..9),
+        ) {
+            let measured: Vec<_> = starts.iter().map(|(fired, bound, wrong)| {
+                let error = f64::from(u32::try_from(*bound).unwrap()) * wrong;
+                (fired + error as i64, Some(*bound))
+            }).collect();
+            let fired = || starts.iter().map(|(fired, ..)| *fired);
+            let truly = fired().max().unwrap() - fired().min().unwrap();
+            prop_assert!(spread(&measured).unwrap().at_most >= Some(TimeDelta::microseconds(truly)));
+        }
+
+        /// The same where some clocks are not measured: the claim is of the others alone.
+        #[test]
+        fn the_claim_is_true_of_those_that_are_measured(
+            starts in prop::collection::vec((-5_000i64..5_000, prop::option::of(0u64..500)), 2..9),
+        ) {
+            let bounded: Vec<_> = starts.iter().filter(|(_, bound)| bound.is_some()).copied().collect();
+            let (all, some) = (spread(&starts).unwrap(), spread(&bounded));
+            prop_assert_eq!(all.bounded, bounded.len());
+            if bounded.len() > 1 {
+                prop_assert_eq!(all.at_most, some.unwrap().at_most);
+            } else {
+                prop_assert_eq!(all.at_most, None);
+            }
         }
     }
 }

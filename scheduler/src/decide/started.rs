@@ -5,14 +5,19 @@ use std::time::Duration;
 use rendezvous::{PlanId, RunnerId};
 use tokio::time::Instant;
 
-use super::FRESH;
-use super::roster::{Observed, Roster};
+use super::observed::Observed;
+use super::roster::Roster;
 
 /// How long after the instant a start may take to show what came of it. An agent
 /// settles an unclear resume within 10 s; its report comes up to 2 s after the
 /// instant on purpose, so that runners do not all write at once; the rest is a
 /// busy store.
 pub const SETTLES_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long after the instant a runner that measures its clock may take to tell whether that
+/// had jumped: it measures once more up to 3 s after it fired, waits a second for answers,
+/// and a report is written within 2 s.
+pub const CLOCKS_TOLD_WITHIN: Duration = Duration::from_secs(6);
 
 /// Which runners a start was set for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub struct Sight {
     pub now: Instant,
     /// Since when the store has been readable without a break. `None`: it is not, just now.
     pub clear_since: Option<Instant>,
+    /// How long a report is fresh after its change was seen.
+    pub fresh: Duration,
 }
 
 /// For how long a runner has given no sign of life although one was due. `None`: it
@@ -46,8 +53,9 @@ pub struct Sight {
 pub fn lost(observed: &Observed, sight: &Sight) -> Option<Duration> {
     let clear_since = sight.clear_since?;
     let silent = |since: Instant| sight.now.saturating_duration_since(since);
-    let overdue = silent(observed.last_sign().max(clear_since)) > FRESH;
-    (overdue && !observed.has_ended()).then(|| silent(observed.last_sign()))
+    let overdue = silent(observed.last_sign().max(clear_since)) > sight.fresh;
+    let due = !observed.has_ended() && !observed.has_not_come();
+    (overdue && due).then(|| silent(observed.last_sign()))
 }
 
 /// Whether every runner that the start was set for has either been seen running or ended.
@@ -74,7 +82,43 @@ pub fn is_settled(roster: &Roster, expected: &Expected, plan: &PlanId) -> bool {
     }
 }
 
-fn has_armed(observed: &Observed, plan: &PlanId) -> bool {
+/// The names of those that a start was set for and that are not armed under its plan. Where
+/// another scheduler counted, of those that are known.
+#[must_use]
+pub fn unarmed<'a>(roster: &'a Roster, expected: &'a Expected, plan: &PlanId) -> Vec<&'a str> {
+    let is_ready = |observed: &Observed| has_armed(observed, plan) && !observed.has_ended();
+    match expected {
+        Expected::Runners(runners) => runners
+            .iter()
+            .filter(|runner| !roster.get(runner).is_some_and(is_ready))
+            .map(|runner| roster.name(runner))
+            .collect(),
+        Expected::Number(number) => {
+            let armed = roster.iter().filter(|(_, one)| is_ready(one)).count();
+            if armed >= *number as usize {
+                return Vec::new();
+            }
+            let others = roster.iter().filter(|(_, one)| !is_ready(one));
+            others.map(|(runner, _)| roster.name(runner)).collect()
+        }
+    }
+}
+
+/// Whether a runner may still find that its clock had jumped around the start: one that
+/// measures it, and lives.
+#[must_use]
+pub fn a_clock_is_open(roster: &Roster, plan: &PlanId) -> bool {
+    let mut runners = roster.iter();
+    runners.any(|(_, one)| {
+        let start = one.start_under(plan);
+        let measures = start.is_some_and(|start| start.clock_error.is_some());
+        measures && !one.has_ended() && !one.removed
+    })
+}
+
+/// Whether it has counted down to the instant of this plan, or would have.
+#[must_use]
+pub fn has_armed(observed: &Observed, plan: &PlanId) -> bool {
     let report = observed.report.as_ref();
     report.is_some_and(|report| report.armed && report.plan.as_ref() == Some(plan))
 }
@@ -87,11 +131,15 @@ pub fn was_witnessed(roster: &Roster, plan: &PlanId) -> bool {
     runners.any(|(_, one)| one.was_seen_to_live_under(plan))
 }
 
-/// Whether nothing more is to be expected of any runner: each has ended, or is lost.
+/// Whether nothing more is to be expected of any runner: each has ended, or is lost. One that
+/// has not come is none of this start.
 #[must_use]
 pub fn is_over(roster: &Roster, sight: &Sight) -> bool {
     roster.iter().all(|(_, observed)| {
-        observed.has_ended() || observed.removed || lost(observed, sight).is_some()
+        observed.has_ended()
+            || observed.removed
+            || observed.has_not_come()
+            || lost(observed, sight).is_some()
     })
 }
 
@@ -99,7 +147,7 @@ pub fn is_over(roster: &Roster, sight: &Sight) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::testing::{a_plan_id, a_report, a_start, runner, seconds};
+    use crate::testing::{FRESH, a_plan_id, a_report, a_start, runner, seconds};
     use rendezvous::{Phase, Report};
 
     fn running(name: &str) -> Report {
@@ -136,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn who_measures_its_clock_measures_it_once_more() {
+        let now = Instant::now();
+        let open = |report| a_clock_is_open(&roster(vec![report], now), &a_plan_id());
+        let mut measured = running("r1");
+        assert!(!open(measured.clone()), "an unmeasured clock");
+        measured.start.as_mut().unwrap().clock_error = Some(Duration::from_millis(1));
+        assert!(open(measured.clone()));
+        measured.phase = Phase::Finished;
+        assert!(!open(measured), "its last word");
+    }
+
+    #[test]
     fn where_another_scheduler_counted_the_number_decides() {
         let roster = roster(vec![running("r1"), running("r2")], Instant::now());
         assert!(is_settled(&roster, &Expected::Number(2), &a_plan_id()));
@@ -161,6 +221,7 @@ mod tests {
             let sight = Sight {
                 now: at,
                 clear_since,
+                fresh: FRESH,
             };
             assert_eq!(
                 is_over(&roster, &sight),
@@ -186,6 +247,7 @@ mod tests {
         let sight = Sight {
             now: now + seconds(1_000),
             clear_since: Some(now),
+            fresh: FRESH,
         };
         assert_eq!(lost(roster.get(&runner("r1")).unwrap(), &sight), None);
         assert!(is_over(&roster, &sight));

@@ -8,11 +8,16 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::scene::{Happening, Scene};
-use super::settings::Settings;
-use crate::decide::FRESH;
+use super::settings::{Settings, Unarmed};
 use crate::decide::claim::{Claim, claim};
 use crate::decide::ending::Ending;
-use crate::decide::started::{Expected, SETTLES_WITHIN, is_over, is_settled, lost, was_witnessed};
+use crate::decide::fresh;
+use crate::decide::sources::{Clock, Sources};
+use crate::decide::started::{
+    CLOCKS_TOLD_WITHIN, Expected, SETTLES_WITHIN, a_clock_is_open, has_armed, is_over, is_settled,
+    lost, unarmed, was_witnessed,
+};
+use crate::decide::timebase::Reading;
 use crate::decide::words::runners;
 use crate::show::progress::Progress;
 use crate::show::view::{self, View};
@@ -34,15 +39,21 @@ struct Following<'a> {
     began: Instant,
     /// When the instant is, by this process's clock; as good as is known.
     instant: Option<Instant>,
-    /// Whether the start has come to its end, well or not.
-    settled: bool,
+    /// What the runners said of the time when the start had come to its end, well or not.
+    settled: Option<Reading>,
     aborted: Option<Abort>,
     /// Those that are taken for lost.
     lost: BTreeSet<RunnerId>,
     /// Whether the store was asked for an abort that had not been seen yet.
     asked: bool,
     warned: bool,
+    /// Whether it was looked who is not armed shortly before the instant.
+    mustered: bool,
 }
+
+/// Shortly before the instant: an abort still reaches runners that watch the store, and one
+/// that has not armed by then most likely will not.
+const SHORTLY_BEFORE: Duration = Duration::from_secs(2);
 
 /// Follows a start until it is clear what came of it; if so wanted, until all runners
 /// have ended.
@@ -60,11 +71,12 @@ pub async fn follow(
         expected,
         began: Instant::now(),
         instant: None,
-        settled: false,
+        settled: None,
         aborted: None,
         lost: BTreeSet::new(),
         asked: false,
         warned: false,
+        mustered: false,
     };
     following.announce();
     loop {
@@ -80,8 +92,11 @@ pub async fn follow(
             }
             continue;
         }
+        if let Some(ending) = following.look_who_is_armed(now) {
+            return ending;
+        }
         progress.show(&following.view(now), now);
-        let happening = following.scene.next(now + LOOK_AGAIN).await;
+        let happening = following.scene.next(following.wake_at(now)).await;
         if let Some(ending) = following.take_in(happening) {
             return ending;
         }
@@ -93,6 +108,20 @@ impl Following<'_> {
         if let PlanState::Set { start_at, quorum } = self.plan.state {
             let instant = crate::show::time(start_at);
             info!("start set for {instant} with {}", runners(quorum as usize));
+        }
+        let roster = self.scene.roster();
+        let expected = roster.iter().filter_map(|(runner, observed)| {
+            let report = observed.report.as_ref()?;
+            let (runner, report) = (
+                self.expected
+                    .names(runner)
+                    .then_some(report.name.as_str())?,
+                &report.clock,
+            );
+            Some(Clock { runner, report })
+        });
+        if let Some(warning) = Sources::of(&expected.collect::<Vec<_>>()).warning() {
+            warn!("{warning}");
         }
     }
 
@@ -112,23 +141,72 @@ impl Following<'_> {
                 self.instant = Some(clock.moment(start_at, now));
             }
         }
-        let roster = self.scene.roster();
-        self.settled = self.settled
-            || now >= self.settles_by()
-            || self.knows_all(now) && is_settled(roster, &self.expected, &self.plan.id);
-        let over = is_over(roster, &self.scene.sight(now));
-        let done = self.settled && (over || !self.settings.wait && self.is_vouched_for(now));
-        match self.aborted.take_if(|_| over || !self.settings.wait) {
+        if self.settled.is_none() && self.has_settled(now) {
+            // Also those that have ended since: what they said when they started is what matters.
+            let plan = &self.plan.id;
+            let time = self.scene.read_time_of(now, |one| has_armed(one, plan));
+            self.settled = Some(time);
+        }
+        let over = is_over(self.scene.roster(), &self.scene.sight(now));
+        let done = over || !self.settings.to_the_end() && self.is_vouched_for(now);
+        match self
+            .aborted
+            .take_if(|_| over || !self.settings.to_the_end())
+        {
             Some(abort) => Some(Ending::Aborted {
                 abort,
                 plan: Some(self.plan.clone()),
             }),
-            None if done => Some(Ending::Followed {
+            None => Some(Ending::Followed {
                 plan: self.plan.clone(),
                 expected: self.expected.clone(),
+                time: self.settled.clone().filter(|_| done)?,
             }),
-            None => None,
         }
+    }
+
+    /// Whether the start has come to its end, well or not.
+    fn has_settled(&self, now: Instant) -> bool {
+        let (roster, plan) = (self.scene.roster(), &self.plan.id);
+        let clocks_told_by = self.instant.unwrap_or(self.began) + CLOCKS_TOLD_WITHIN;
+        now >= self.settles_by()
+            || self.knows_all(now)
+                && is_settled(roster, &self.expected, plan)
+                && (now >= clocks_told_by || !a_clock_is_open(roster, plan))
+    }
+
+    /// When there is something to do even if nothing comes in.
+    fn wake_at(&self, now: Instant) -> Instant {
+        let shortly_before = self.shortly_before().filter(|at| *at > now);
+        let look_again = now + LOOK_AGAIN;
+        shortly_before.map_or(look_again, |at| at.min(look_again))
+    }
+
+    /// When all runners should be armed; never before half of the time is over that they had.
+    fn shortly_before(&self) -> Option<Instant> {
+        let instant = self.instant?;
+        let lead = instant.saturating_duration_since(self.began);
+        Some(instant - SHORTLY_BEFORE.min(lead / 2))
+    }
+
+    /// Looks once, shortly before the instant, who is not armed.
+    fn look_who_is_armed(&mut self, now: Instant) -> Option<Ending> {
+        let is_time = self.shortly_before().is_some_and(|at| now >= at);
+        if self.mustered || !is_time || self.instant.is_none_or(|instant| now >= instant) {
+            return None;
+        }
+        self.mustered = true;
+        let roster = self.scene.roster();
+        let who = match unarmed(roster, &self.expected, &self.plan.id).as_slice() {
+            [] => return None,
+            names => format!("{} not yet", crate::decide::words::few(names)),
+        };
+        if self.settings.unarmed == Unarmed::Abort {
+            let plan = self.plan.clone();
+            return Some(Ending::Unarmed { plan, who });
+        }
+        warn!("not all are armed shortly before the instant: {who}; the others start");
+        None
     }
 
     /// Whether all runners are known that there are. Who was counted here, is; where another
@@ -145,13 +223,14 @@ impl Following<'_> {
     fn is_vouched_for(&self, now: Instant) -> bool {
         matches!(self.expected, Expected::Runners(_))
             || was_witnessed(self.scene.roster(), &self.plan.id)
-            || now >= self.began + FRESH
+            || now >= self.began + fresh(self.plan.runners_wanted)
     }
 
     /// When the start has to show what came of it. While it is not known what time it
     /// is, that is reckoned from when a living runner has to have said so.
     fn settles_by(&self) -> Instant {
-        self.instant.unwrap_or(self.began + FRESH).max(self.began) + SETTLES_WITHIN
+        let reckoned = self.began + fresh(self.plan.runners_wanted);
+        self.instant.unwrap_or(reckoned).max(self.began) + SETTLES_WITHIN
     }
 
     fn tell_who_is_lost(&mut self, now: Instant) {
@@ -159,8 +238,8 @@ impl Following<'_> {
         for (runner, observed) in self.scene.roster().iter() {
             match lost(observed, &sight) {
                 Some(silent) if self.lost.insert(runner.clone()) => {
-                    let silent = silent.as_secs();
-                    warn!("{runner} has been silent for {silent} s and is taken for lost");
+                    let (name, silent) = (self.scene.roster().name(runner), silent.as_secs());
+                    warn!("{name} has been silent for {silent} s and is taken for lost");
                 }
                 Some(_) => {}
                 None => {
@@ -187,7 +266,7 @@ impl Following<'_> {
         };
         let roster = self.scene.roster();
         let left = self.instant.map(|at| at.saturating_duration_since(now));
-        if self.settled {
+        if self.settled.is_some() {
             view::running(roster)
         } else if left.is_none_or(|left| !left.is_zero()) {
             view::counting_down(roster, &self.plan.id, expected, left)
@@ -205,8 +284,17 @@ impl Following<'_> {
                 return Some(Ending::Cancelled { signal, plan });
             }
             Happening::Trouble(trouble) => {
-                let plan = plan();
-                return Some(Ending::Broken { trouble, plan });
+                // Runners that have started need the store no more.
+                let has_started = self.instant.is_some_and(|at| Instant::now() >= at);
+                let plan = self.plan.clone();
+                return Some(if has_started {
+                    Ending::LostSight { trouble, plan }
+                } else {
+                    Ending::Broken {
+                        trouble,
+                        plan: Some(plan),
+                    }
+                });
             }
             Happening::Runner | Happening::Time => {}
         }

@@ -1,31 +1,36 @@
 //! Gathering a quorum and setting the instant.
 
+mod writing;
+
 use std::time::Duration;
 
 use rendezvous::{Board, Plan, PlanId, PlanState, Revision, RunnerId, Terms};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::scene::{Happening, Scene, Written};
+use super::scene::{Happening, Scene};
 use super::settings::Settings;
 use crate::decide::claim::{Claim, claim};
 use crate::decide::ending::Ending;
-use crate::decide::instant::{fits, instant};
+use crate::decide::impossible;
+use crate::decide::instant::fits;
+use crate::decide::job::Prospect;
 use crate::decide::muster::{Muster, muster};
 use crate::decide::quorum::{Moments, Tally, Verdict, decide};
 use crate::decide::started::Expected;
-use crate::decide::timebase::Reading;
+use crate::decide::timebase::{AgreedClock, Reading};
 use crate::show::progress::Progress;
+use crate::show::view::Outlook;
 use crate::show::{terms, view};
 use crate::trouble::Trouble;
-
-/// How often the time left is written anew. Each runner counts it from when it saw
-/// the plan change, so this only has to be well below any sensible wait.
-const TELL_TIME_LEFT: Duration = Duration::from_secs(30);
 
 /// How often everything is looked at again when nothing comes in: freshness and
 /// progress are in seconds.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long the last words are waited for of what ended a wait: they are written at the same time, and
+/// a watch delivers them within a fraction of a second.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What came of gathering.
 #[derive(Debug)]
@@ -65,8 +70,10 @@ struct Gathering<'a> {
     write_at: Instant,
     minimum_since: Option<Instant>,
     at_odds_since: Option<Instant>,
-    /// An instant that may stand although the store did not say so, and for whom.
-    tried: Option<(Plan, Vec<RunnerId>)>,
+    /// Since when the quorum cannot come, by what the run's Job says.
+    hopeless_since: Option<Instant>,
+    /// An instant that may stand although the store did not say so, for whom, and what time it was.
+    tried: Option<(Plan, Vec<RunnerId>, AgreedClock)>,
 }
 
 /// Gathers until there is a quorum and sets the instant; or until there can be none.
@@ -86,6 +93,7 @@ pub async fn gather(scene: &mut Scene, settings: &Settings, progress: &mut Progr
         write_at: now,
         minimum_since: None,
         at_odds_since: None,
+        hopeless_since: None,
         tried: None,
     };
     let mut happening = gathering.scene.next(gathering.wake_at()).await;
@@ -114,6 +122,7 @@ impl Gathering<'_> {
         // Before anything was read, it is not known whether an instant is set.
         self.revision.as_ref()?;
         if Instant::now() >= self.write_at
+            && !self.job_is_over()
             && let Some(gathered) = self.tell_time_left().await
         {
             return Some(gathered);
@@ -155,6 +164,8 @@ impl Gathering<'_> {
             Claim::Unreadable(error) => return Some(broken(Trouble::Unreadable(error))),
             Claim::Follow(plan) => return Some(self.follow(plan)),
             Claim::Adopt(plan) => self.adopt(&plan),
+            // The plan goes with the Job, and its place may be the next one's.
+            Claim::Replace(_) | Claim::Take if self.job_is_over() => {}
             Claim::Replace(other) if self.stands => {
                 return Some(broken(Trouble::TakenOver(other)));
             }
@@ -162,12 +173,12 @@ impl Gathering<'_> {
                 info!("replacing the plan that run {other} left");
                 self.write_at = Instant::now();
             }
-            Claim::Take => {
-                if self.stands {
-                    warn!("the plan was removed from the store; writing it again");
-                }
-                self.write_at = Instant::now();
+            // If its Job was deleted, that will be known in a moment.
+            Claim::Take if self.stands => {
+                warn!("the plan was removed from the store; writing it again");
+                self.write_at = Instant::now() + LOOK_AGAIN;
             }
+            Claim::Take => self.write_at = Instant::now(),
         }
         None
     }
@@ -189,6 +200,7 @@ impl Gathering<'_> {
             terms: plan.terms,
         };
         let ours = std::mem::replace(&mut self.draft, theirs);
+        self.scene.expect_runners(plan.runners_wanted);
         if (ours.wanted, ours.terms) != (plan.runners_wanted, plan.terms) {
             warn!(
                 "this run's plan is for {}, and this scheduler was told {}: the plan stands, \
@@ -202,7 +214,9 @@ impl Gathering<'_> {
     /// An instant of this run is set: by this process, unless somebody was quicker.
     fn follow(&mut self, plan: Plan) -> Gathered {
         let expected = match self.tried.take() {
-            Some((tried, runners)) if is_same(&tried, &plan) => Expected::Runners(runners),
+            Some((tried, runners, clock)) if is_same(&tried, &plan) => {
+                return self.stands(plan, runners, clock);
+            }
             _ => {
                 info!("another scheduler of this run has set the instant; following it");
                 self.take_over(&plan);
@@ -216,29 +230,12 @@ impl Gathering<'_> {
         Gathered::Set { plan, expected }
     }
 
-    async fn tell_time_left(&mut self) -> Option<Gathered> {
-        let now = Instant::now();
-        let left = self.deadline.saturating_duration_since(now);
-        let plan = self.plan(PlanState::Gathering { left });
-        match self.write(&plan).await {
-            Ok(Written::Done) => {
-                self.stands = true;
-                self.write_at = now + TELL_TIME_LEFT;
-                None
-            }
-            Ok(Written::Conflict | Written::Unknown) => {
-                self.write_at = now + LOOK_AGAIN;
-                self.read_again().await
-            }
-            Err(trouble) => Some(broken(trouble)),
-        }
-    }
-
     async fn consider(&mut self, progress: &mut Progress) -> Option<Gathered> {
         let now = Instant::now();
         let time = self.scene.read_time(now);
-        let muster = muster(self.scene.roster(), &time, Some(&self.draft.id), now);
-        let tally = Tally::of(&muster, time.clock.is_some());
+        let sight = self.scene.sight(now);
+        let muster = muster(self.scene.roster(), &time, Some(&self.draft.id), &sight);
+        let tally = Tally::of(&muster, time.clock.is_some(), self.at_most());
         self.note(&muster, &time, now);
         let moments = Moments {
             now,
@@ -248,19 +245,25 @@ impl Gathering<'_> {
         };
         let left = self.deadline.saturating_duration_since(now);
         let need = &self.settings.need;
-        let view = view::gathering(self.scene.roster(), &muster, need.wanted, left);
-        progress.show(&view, now);
-        match decide(need, &tally, &moments) {
+        let missing = view::missing(self.scene.roster(), &muster, need.wanted, &self.outlook());
+        progress.show(&view::gathering(&muster, need.wanted, left, &missing), now);
+        let verdict = if self.job_is_over() {
+            Verdict::Impossible
+        } else {
+            decide(need, &tally, &moments)
+        };
+        if verdict != Verdict::Impossible {
+            self.hopeless_since = None;
+        }
+        match verdict {
             Verdict::Go => self.set(muster.ready, &time, now).await,
-            Verdict::Wait => self.is_too_late(&time, now).map(Gathered::Ended),
-            Verdict::Impossible => {
-                // Runners that were aborted are seen to have ended sooner, perhaps, than the abort.
-                let gathered = self.read_again().await;
-                Some(gathered.unwrap_or_else(|| Gathered::Ended(self.impossible())))
-            }
+            Verdict::Wait => self.is_too_late(now).map(Gathered::Ended),
+            Verdict::Impossible if self.may_hear_why(now) => None,
+            Verdict::Impossible => Some(self.give_up().await),
             Verdict::NoMajority => Some(Gathered::Ended(Ending::NoMajority)),
             Verdict::TimedOut => Some(Gathered::Ended(Ending::TimedOut {
                 after: self.settings.max_wait,
+                missing: format!("{}/{} ready{missing}", muster.ready.len(), need.wanted),
             })),
         }
     }
@@ -278,65 +281,46 @@ impl Gathering<'_> {
 
     /// An instant that is asked for may pass while runners are waited for. That is
     /// believed once as many say so as the start needs.
-    fn is_too_late(&self, time: &Reading, now: Instant) -> Option<Ending> {
+    fn is_too_late(&self, now: Instant) -> Option<Ending> {
+        let time = self.scene.read_time_of_all(now);
         let clock = time.clock?;
         let enough = time.voters >= self.settings.need.minimum as usize;
-        let fits = fits(clock.utc(now), self.settings.at?);
+        let fits = fits(clock.utc(now), self.settings.at?, self.settings.least_lead);
         fits.err().filter(|_| enough).map(Ending::CannotSet)
     }
 
-    fn impossible(&self) -> Ending {
-        let ended = self.scene.roster().iter();
-        let ended = ended
-            .filter(|(_, observed)| observed.has_ended())
-            .map(|(runner, _)| runner.clone())
-            .collect();
-        Ending::Impossible { ended }
+    /// Whether it is to be waited a moment for why. What the Job says, its pods and runners explain, and each
+    /// is heard of on a way of its own.
+    fn may_hear_why(&mut self, now: Instant) -> bool {
+        let says_the_job = self.scene.prospect().is_some();
+        says_the_job && now < *self.hopeless_since.get_or_insert(now) + LAST_WORDS
     }
 
-    /// Sets the instant.
-    async fn set(
-        &mut self,
-        ready: Vec<RunnerId>,
-        time: &Reading,
-        now: Instant,
-    ) -> Option<Gathered> {
-        let clock = time.clock?;
-        let start_at = match instant(clock.utc(now), self.settings.lead, self.settings.at) {
-            Ok(start_at) => start_at,
-            Err(error) => return Some(Gathered::Ended(Ending::CannotSet(error))),
-        };
-        let quorum = u32::try_from(ready.len()).unwrap_or(Plan::MOST_RUNNERS);
-        let plan = self.plan(PlanState::Set { start_at, quorum });
-        match self.write(&plan).await {
-            Ok(Written::Done) => {
-                let expected = Expected::Runners(ready);
-                Some(Gathered::Set { plan, expected })
-            }
-            Ok(Written::Conflict) => self.read_again().await,
-            Ok(Written::Unknown) => {
-                self.tried = Some((plan, ready));
-                self.read_again().await
-            }
-            Err(trouble) => Some(broken(trouble)),
+    /// The quorum cannot come any more; unless the run was aborted: runners that were may be
+    /// seen to have ended sooner than the abort.
+    async fn give_up(&mut self) -> Gathered {
+        let why = impossible::why(self.scene.roster(), self.scene.prospect());
+        let ended = impossible::ended(self.scene.roster());
+        let gathered = self.read_again().await;
+        gathered.unwrap_or(Gathered::Ended(Ending::Impossible { ended, why }))
+    }
+
+    fn job_is_over(&self) -> bool {
+        self.scene.prospect().is_some_and(Prospect::is_over)
+    }
+
+    fn at_most(&self) -> Option<u32> {
+        match self.scene.prospect()? {
+            Prospect::AtMost { runners, .. } => Some(*runners),
+            Prospect::Over(_) | Prospect::Replaced => Some(0),
+            Prospect::Open => Some(self.settings.need.wanted),
         }
     }
 
-    fn plan(&self, state: PlanState) -> Plan {
-        Plan {
-            run: self.settings.run.clone(),
-            stage: self.settings.stage.clone(),
-            id: self.draft.id.clone(),
-            state,
-            runners_wanted: self.draft.wanted,
-            terms: self.draft.terms,
-        }
-    }
-
-    async fn write(&mut self, plan: &Plan) -> Result<Written, Trouble> {
-        match &self.revision {
-            Some(revision) => self.scene.write_plan(plan, revision).await,
-            None => Ok(Written::Conflict),
+    fn outlook(&self) -> Outlook<'_> {
+        Outlook {
+            replaced: self.scene.prospect().is_some(),
+            hindrance: self.scene.hindrance(),
         }
     }
 

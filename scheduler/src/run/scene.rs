@@ -1,37 +1,43 @@
 //! Everything that comes in, merged: what stands in the store, the runners'
 //! reports, what a witness saw, and the signals to this process.
 
+mod hearing;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use rendezvous::{
-    Abort, Board, Plan, Report, ReportEvent, Revision, RunId, RunnerId, StageName, Store,
-    StoreError, Write,
+    Abort, Board, Phase, Plan, Revision, RunId, RunnerId, StageName, Store, StoreError, Write,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::health::Health;
+use super::reports::{Heard, Reports};
 use super::signals::Signals;
-use crate::decide::roster::{News, Roster, Seen, Sighting};
+use super::testimony::{Pods, Testimony};
+use crate::decide::fresh;
+use crate::decide::job::Prospect;
+use crate::decide::observed::Observed;
+use crate::decide::roster::Roster;
 use crate::decide::started::Sight;
 use crate::decide::timebase::{Reading, TimeBase};
-use crate::show::news;
 use crate::trouble::Trouble;
 
 /// How long writing an abort may take: whoever cancels a pipeline kills it some
 /// seconds later.
-const ABORT_WITHIN: Duration = Duration::from_secs(3);
+pub const ABORT_WITHIN: Duration = Duration::from_secs(3);
 
 /// Something that came in.
 #[derive(Debug)]
 pub enum Happening {
     /// The plan or the abort changed, or was read for the first time.
     Board(Box<Board>),
-    /// Something about a runner changed.
+    /// Something about a runner changed, or about what may still come.
     Runner,
     /// The rendezvous cannot be used.
     Trouble(Trouble),
@@ -58,37 +64,50 @@ pub struct Scene {
     run: RunId,
     stage: StageName,
     boards: BoxStream<'static, Result<Board, StoreError>>,
-    reports: BoxStream<'static, Result<ReportEvent, StoreError>>,
-    sightings: mpsc::UnboundedReceiver<Sighting>,
+    reports: Reports,
+    witness: mpsc::UnboundedReceiver<Testimony>,
     /// The signals to this process.
     pub signals: Signals,
     roster: Roster,
+    pods: Pods,
+    prospect: Option<Prospect>,
+    replaced: BTreeSet<RunnerId>,
+    hindrance: Option<String>,
     time: TimeBase,
+    fresh: Duration,
+    /// Of what is no report.
     health: Health,
     hurried: bool,
 }
 
 impl Scene {
-    /// Begins to watch. `sightings`: what a witness sees of the runners; its other
-    /// end may be dropped where there is none.
+    /// Begins to watch. `witness`: what a witness tells of the runners; its other end may be
+    /// dropped where there is none. `wanted`: how many runners are wanted.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
         run: &RunId,
         stage: &StageName,
-        sightings: mpsc::UnboundedReceiver<Sighting>,
+        wanted: u32,
+        witness: mpsc::UnboundedReceiver<Testimony>,
         signals: Signals,
     ) -> Self {
+        let fresh = fresh(wanted);
         Self {
             boards: store.watch(stage),
-            reports: store.watch_reports(run, stage),
+            reports: Reports::new(Arc::clone(&store), run, stage),
             store,
             run: run.clone(),
             stage: stage.clone(),
-            sightings,
+            witness,
             signals,
             roster: Roster::default(),
-            time: TimeBase::new(Instant::now()),
+            pods: Pods::default(),
+            prospect: None,
+            replaced: BTreeSet::new(),
+            hindrance: None,
+            time: TimeBase::new(Instant::now(), fresh),
+            fresh,
             health: Health::default(),
             hurried: false,
         }
@@ -106,24 +125,75 @@ impl Scene {
         &self.roster
     }
 
-    /// What time it is by the runners that have not ended.
+    /// What time it is by the runners that are ready or further and have not ended: those whose
+    /// clock is as good as it has to be.
     #[must_use]
     pub fn read_time(&self, now: Instant) -> Reading {
-        let may_vote = |runner: &RunnerId| {
-            self.roster
-                .get(runner)
-                .is_some_and(|observed| !observed.has_ended())
-        };
-        self.time.read(now, may_vote)
+        self.read_time_of(now, |observed| {
+            let report = observed.report.as_ref();
+            let is_ready = report.is_some_and(|report| report.phase != Phase::Starting);
+            is_ready && !observed.has_ended()
+        })
     }
 
-    /// What is known of the reports' freshness.
+    /// What time it is by all runners that have said so lately.
+    #[must_use]
+    pub fn read_time_of_all(&self, now: Instant) -> Reading {
+        self.read_time_of(now, |_| true)
+    }
+
+    /// What time it is by those runners.
+    #[must_use]
+    pub fn read_time_of(&self, now: Instant, may_vote: impl Fn(&Observed) -> bool) -> Reading {
+        self.time
+            .read(now, |runner| self.roster.get(runner).is_some_and(&may_vote))
+    }
+
+    /// What is known of the reports' freshness. A store that does not let the reports be read is not
+    /// readable, whatever else it answers.
     #[must_use]
     pub fn sight(&self, now: Instant) -> Sight {
+        let clear_since = self.health.clear_since().zip(self.reports.clear_since());
         Sight {
             now,
-            clear_since: self.health.clear_since(),
+            clear_since: clear_since.map(|(store, reports)| store.max(reports)),
+            fresh: self.fresh,
         }
+    }
+
+    /// Notes how many runners the plan says are wanted: they renew their reports by that.
+    pub fn expect_runners(&mut self, wanted: u32) {
+        self.fresh = fresh(wanted);
+        self.time.believe_for(self.fresh);
+    }
+
+    /// What may still come of the run's Job, as far as anybody said.
+    #[must_use]
+    pub fn prospect(&self) -> Option<&Prospect> {
+        self.prospect.as_ref()
+    }
+
+    /// Notes that the instant is set: where somebody brings others in the place of those that have
+    /// ended, these are none of the start.
+    pub fn instant_is_set(&mut self) {
+        self.health.instant_is_set();
+        self.reports.instant_is_set();
+        if self.prospect.is_some() {
+            let ended = self.roster.iter().filter(|(_, one)| one.has_ended());
+            self.replaced = ended.map(|(runner, _)| runner.clone()).collect();
+        }
+    }
+
+    /// Those that had ended before the instant was set and in whose place another one came.
+    #[must_use]
+    pub fn replaced(&self) -> &BTreeSet<RunnerId> {
+        &self.replaced
+    }
+
+    /// What keeps the pods that are not there from being made, if anybody said.
+    #[must_use]
+    pub fn hindrance(&self) -> Option<&str> {
+        self.hindrance.as_deref()
     }
 
     /// The next thing that comes in, at `until` at the latest.
@@ -140,11 +210,12 @@ impl Scene {
                 }
                 Err(error) => self.failed(&error),
             },
-            Some(event) = self.reports.next() => match event {
-                Ok(event) => self.heard(event),
-                Err(error) => self.failed(&error),
+            heard = self.reports.next() => match heard {
+                Heard::Event(event) => self.heard(event),
+                Heard::Nothing => Happening::Time,
+                Heard::Trouble(trouble) => Happening::Trouble(trouble),
             },
-            Some(sighting) = self.sightings.recv() => self.saw(sighting).await,
+            Some(testimony) = self.witness.recv() => self.listen(testimony).await,
             () = sleep_until(until) => {
                 if ask_at.is_some_and(|ask_at| Instant::now() >= ask_at) {
                     self.read().await
@@ -207,9 +278,11 @@ impl Scene {
     }
 
     fn answered(&mut self) {
-        if let Some(away) = self.health.answered(Instant::now()) {
+        let now = Instant::now();
+        if let Some(away) = self.health.answered(now) {
             info!("the store is back after {} s", away.as_secs());
         }
+        self.reports.store_answered(now);
     }
 
     fn failed(&mut self, error: &StoreError) -> Happening {
@@ -221,55 +294,6 @@ impl Scene {
                     warn!("{error}; trying again");
                 }
                 Happening::Time
-            }
-        }
-    }
-
-    fn heard(&mut self, event: ReportEvent) -> Happening {
-        let now = Instant::now();
-        match event {
-            ReportEvent::Seen { report, live } => self.report(*report, live, now),
-            ReportEvent::Gone(runner) => {
-                let news = self.roster.removed(&runner);
-                self.tell(&runner, news);
-            }
-            ReportEvent::Unreadable(error) => warn!("{error}"),
-        }
-        Happening::Runner
-    }
-
-    fn report(&mut self, report: Report, live: bool, now: Instant) {
-        let (runner, clock) = (report.runner.clone(), report.clock.clone());
-        let news = self.roster.report(report, live, now);
-        if matches!(news, Some(News::Restarted(_))) {
-            self.time.forget(&runner);
-        }
-        if live {
-            self.time.hear(&runner, &clock, now);
-        }
-        self.tell(&runner, news);
-    }
-
-    /// The end of a process is seen sooner than its last report, which says why.
-    async fn saw(&mut self, sighting: Sighting) -> Happening {
-        if matches!(sighting.state, Seen::Ended(_)) {
-            let last = self.store.read_report(&self.stage, &sighting.runner).await;
-            if let Ok(Ok(Some(report))) = last
-                && report.run == self.run
-            {
-                self.report(report, false, Instant::now());
-            }
-        }
-        let runner = sighting.runner.clone();
-        let news = self.roster.sighting(sighting, Instant::now());
-        self.tell(&runner, news);
-        Happening::Runner
-    }
-
-    fn tell(&self, runner: &RunnerId, news: Option<News>) {
-        if let Some((news, observed)) = news.zip(self.roster.get(runner)) {
-            for line in news::lines(runner, observed, news) {
-                info!("{line}");
             }
         }
     }

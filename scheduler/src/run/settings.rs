@@ -3,9 +3,19 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use clap::ValueEnum;
 use rendezvous::{RunId, StageName, Terms};
 
 use crate::decide::quorum::Need;
+
+/// What to do if not all are armed shortly before the instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Unarmed {
+    /// The others start.
+    Start,
+    /// Nobody starts: the run is aborted.
+    Abort,
+}
 
 /// What a start is to be, checked.
 #[derive(Debug, Clone)]
@@ -20,10 +30,25 @@ pub struct Settings {
     pub max_wait: Duration,
     /// How far ahead the instant is set, at least.
     pub lead: Duration,
+    /// The least time in which all runners hear of an instant.
+    pub least_lead: Duration,
     /// The instant, if it is asked for.
     pub at: Option<DateTime<Utc>>,
     /// The terms of the start.
     pub terms: Terms,
-    /// Whether the runners' ends are waited for.
+    /// What to do if not all are armed shortly before the instant.
+    pub unarmed: Unarmed,
+    /// Whether the runners' ends are waited for, and count for the exit code.
     pub wait: bool,
+    /// Whether another stage follows: then too the ends are waited for, and a start that was over
+    /// before this process came is nothing to complain of.
+    pub followed: bool,
+}
+
+impl Settings {
+    /// Whether the start is followed until all runners have ended.
+    #[must_use]
+    pub fn to_the_end(&self) -> bool {
+        self.wait || self.followed
+    }
 }

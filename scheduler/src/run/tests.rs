@@ -1,8 +1,10 @@
 //! Whole starts with runners that are no k6, over a real store in a directory, in paused time.
 #![allow(clippy::unwrap_used)]
 
+mod clocks;
 mod interrupted;
 mod place;
+mod replaced;
 mod together;
 
 use std::time::Duration;
@@ -12,12 +14,11 @@ use rendezvous::{Abort, Phase};
 use rstest::rstest;
 use tokio::time::{Instant, sleep};
 
-use crate::decide::FRESH;
 use crate::decide::ending::Ending;
 use crate::decide::started::Expected;
 use crate::exit::Code;
 use crate::testing::fake_agent::Manner;
-use crate::testing::{noon, run_id, runner, seconds};
+use crate::testing::{FRESH, noon, run_id, runner, seconds};
 use place::Place;
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +69,10 @@ async fn without_a_quorum_the_waiting_runners_are_told_at_once() {
     let mut settings = place.settings(3);
     settings.max_wait = seconds(5);
     let (ending, outcome) = place.start(settings).await;
-    assert_eq!(ending, Ending::TimedOut { after: seconds(5) });
+    assert_eq!(
+        ending.to_string(),
+        "the quorum did not come within 5s: 2/3 ready; 1 not heard of yet"
+    );
     assert_eq!(outcome.code, Code::NoQuorum);
     for agent in agents {
         assert_eq!(agent.await.unwrap().phase, Phase::Aborted);
@@ -109,7 +113,8 @@ async fn a_quorum_that_cannot_come_any_more_is_not_waited_for() {
     settings.wait = true;
     let (ending, outcome) = place.start(settings).await;
     let ended = vec![runner("r2")];
-    assert_eq!(ending, Ending::Impossible { ended });
+    let why = "r2 ended".to_owned();
+    assert_eq!(ending, Ending::Impossible { ended, why });
     assert_eq!(outcome.code, Code::Runner(107));
     assert!(began.elapsed() < seconds(3));
     assert_eq!(waiting.await.unwrap().phase, Phase::Aborted);
@@ -197,7 +202,8 @@ async fn a_runner_whose_clock_contradicts_the_others_is_named_and_does_not_count
         );
     }
     let (ending, outcome) = place.start(place.settings(3)).await;
-    assert_eq!(ending, Ending::Impossible { ended: vec![] });
+    let why = "too many clocks contradict the others'".to_owned();
+    assert_eq!(ending, Ending::Impossible { ended: vec![], why });
     assert_eq!(outcome.code, Code::NoQuorum);
     let fate = outcome.rows[1].fate.to_string();
     assert!(fate.starts_with("its clock is 420."), "{fate}");

@@ -2,7 +2,10 @@
 //! Times are RFC 3339 in UTC with nanoseconds, durations whole numbers with their
 //! unit in the name; what is not known is null.
 
+use std::time::Duration;
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use rendezvous::ClockReport;
 use serde::Serialize;
 
 use crate::decide::outcome::{Fate, Outcome, Row};
@@ -23,9 +26,12 @@ struct ResultForm<'a> {
     wanted: u32,
     started: usize,
     spread_ns: Option<i64>,
+    spread_of: usize,
     spread_at_most_ns: Option<i64>,
+    spread_at_most_of: usize,
     first_request_spread_ns: Option<i64>,
     faults: &'a [String],
+    warnings: &'a [String],
     runners: Vec<RunnerForm<'a>>,
 }
 
@@ -35,15 +41,28 @@ struct RunnerForm<'a> {
     name: &'a str,
     state: &'static str,
     what: String,
+    flaw: Option<String>,
     fired_at: Option<String>,
     lateness_ns: Option<i64>,
     clock_error_ns: Option<u64>,
+    clock_jumped: Option<bool>,
+    clock: Option<ClockForm<'a>>,
     running_at: Option<String>,
     load_at: Option<String>,
     first_request_at: Option<String>,
     requests: Option<u64>,
     exit_code: Option<u8>,
     k6_errors: &'a [String],
+}
+
+/// What a runner said last of its clock.
+#[derive(Serialize)]
+pub struct ClockForm<'a> {
+    source: &'a str,
+    offset_ns: Option<i64>,
+    error_ns: Option<u64>,
+    used: &'a [String],
+    rejected: &'a [String],
 }
 
 /// The result as one line of JSON.
@@ -62,11 +81,14 @@ pub fn result(outcome: &Outcome) -> String {
         wanted: outcome.wanted,
         started: outcome.started,
         spread_ns: spread.and_then(|spread| nanos(spread.measured)),
+        spread_of: spread.map_or(0, |spread| spread.starts),
         spread_at_most_ns: spread.and_then(|spread| nanos(spread.at_most?)),
+        spread_at_most_of: spread.map_or(0, |spread| spread.bounded),
         first_request_spread_ns: outcome
             .first_request_spread()
             .and_then(|(spread, _)| nanos(spread)),
         faults: &outcome.faults,
+        warnings: &outcome.warnings,
         runners: outcome.rows.iter().map(runner).collect(),
     };
     line(&form)
@@ -88,17 +110,30 @@ fn runner(row: &Row) -> RunnerForm<'_> {
         name: &row.name,
         state: state(&row.fate),
         what: row.fate.to_string(),
+        flaw: row.flaw.as_ref().map(ToString::to_string),
         fired_at: start.map(|start| time(start.fired_at)),
         lateness_ns: start.and_then(|start| nanos(start.lateness)),
-        clock_error_ns: start
-            .and_then(|start| start.clock_error)
-            .and_then(|error| u64::try_from(error.as_nanos()).ok()),
+        clock_error_ns: start.and_then(|start| whole_nanos(start.clock_error?)),
+        clock_jumped: start.map(|start| start.clock_jumped),
+        clock: row.clock.as_ref().map(clock),
         running_at: start.and_then(|start| start.running_at).map(time),
         load_at: start.and_then(|start| start.load_at).map(time),
         first_request_at: row.first_request.map(|first| time(first.at)),
         requests: row.first_request.map(|first| first.count),
         exit_code: row.exit_code,
         k6_errors: &row.k6_errors,
+    }
+}
+
+/// A clock for machines.
+#[must_use]
+pub fn clock(clock: &ClockReport) -> ClockForm<'_> {
+    ClockForm {
+        source: &clock.source,
+        offset_ns: clock.offset.and_then(nanos),
+        error_ns: clock.error.and_then(whole_nanos),
+        used: &clock.used,
+        rejected: &clock.rejected,
     }
 }
 
@@ -117,6 +152,10 @@ fn state(fate: &Fate) -> &'static str {
 #[must_use]
 pub fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
+fn whole_nanos(duration: Duration) -> Option<u64> {
+    u64::try_from(duration.as_nanos()).ok()
 }
 
 fn nanos(delta: TimeDelta) -> Option<i64> {

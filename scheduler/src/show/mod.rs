@@ -1,7 +1,9 @@
 //! What people and machines get to read: progress and news on standard error, the
 //! result on standard output.
 
+mod clocks;
 pub mod console;
+mod grid;
 pub mod json;
 pub mod news;
 pub mod progress;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use rendezvous::{Phase, Report, RunnerId};
 
 use crate::decide::muster::{Why, why_ended};
+use crate::decide::observed::{Observed, Place};
 use crate::decide::outcome::DOUBLED;
-use crate::decide::roster::{News, Observed};
+use crate::decide::roster::News;
 
 /// Asking k6 for a setup() that the script does not have takes a few milliseconds.
 const WORTH_TELLING: Duration = Duration::from_millis(100);
@@ -16,21 +17,29 @@ const WORTH_TELLING: Duration = Duration::from_millis(100);
 #[must_use]
 pub fn lines(runner: &RunnerId, observed: &Observed, news: News) -> Vec<String> {
     let report = observed.report.as_ref();
-    let name = report.map_or(runner.as_str(), |report| &report.name);
+    let name = observed.name().unwrap_or(runner.as_str());
     match (news, report) {
         (News::Restarted(before), _) => {
             vec![format!("{name} was started again; it had been {before}")]
         }
         (News::Doubled, _) => vec![format!("{name}: {DOUBLED}")],
         (News::Removed, _) => vec![format!("{name}: {}", Why::Removed)],
-        (News::Exited(_), Some(report)) if report.phase.is_final() => Vec::new(),
-        (News::Exited(_), _) => ended(name, observed),
+        (News::Ended, Some(report)) if report.phase.is_final() => Vec::new(),
+        (News::Ended, _) => ended(name, observed),
+        (News::Down | News::Leaving, _) => vec![format!("{name}: {}", place(observed))],
         (News::Phase, Some(report)) => match report.phase {
             Phase::Ready => vec![ready(name, report)],
             phase if phase.is_final() => ended(name, observed),
             _ => Vec::new(),
         },
         (News::Phase, None) => Vec::new(),
+    }
+}
+
+fn place(observed: &Observed) -> &str {
+    match &observed.place {
+        Place::Held(why) | Place::Leaving(why) | Place::Gone(why) => why,
+        Place::There => "there",
     }
 }
 
@@ -50,7 +59,9 @@ fn ready(name: &str, report: &Report) -> String {
 }
 
 fn ended(name: &str, observed: &Observed) -> Vec<String> {
-    let mut lines = vec![format!("{name} {}", why_ended(observed))];
+    let why = why_ended(observed);
+    let separator = if is_only_a_reason(&why) { ":" } else { "" };
+    let mut lines = vec![format!("{name}{separator} {why}")];
     // What k6 says to being stopped explains nothing.
     if let Some(report) = observed.report.as_ref()
         && observed.exit_code() != Some(0)
@@ -62,9 +73,23 @@ fn ended(name: &str, observed: &Observed) -> Vec<String> {
     lines
 }
 
+/// Whether it says nothing of how a process ended.
+fn is_only_a_reason(why: &Why) -> bool {
+    matches!(
+        why,
+        Why::Ended {
+            phase: None,
+            code: None,
+            reason: Some(_),
+        }
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::decide::witness::Seen;
     use crate::testing::{a_report, runner};
     use rstest::rstest;
     use tokio::time::Instant;
@@ -101,17 +126,42 @@ mod tests {
             "  k6: SyntaxError: Unexpected token",
         ];
         assert_eq!(told_of, expected);
-        let exited = told(Some(report), Some(107), News::Exited(107));
+        let exited = told(Some(report), Some(107), News::Ended);
         assert_eq!(exited, [""; 0], "told already");
     }
 
     #[test]
     fn a_death_without_a_word_is_told() {
         let report = a_report("r1", Phase::Ready);
-        let told_of = told(Some(report), Some(137), News::Exited(137));
+        let told_of = told(Some(report), Some(137), News::Ended);
         assert_eq!(told_of, ["r1 ended without a word (137)"]);
-        let told_of = told(None, Some(1), News::Exited(1));
+        let told_of = told(None, Some(1), News::Ended);
         assert_eq!(told_of, ["r1 ended without a word (1)"]);
+    }
+
+    #[test]
+    fn a_pod_that_will_not_come_is_told_by_its_name() {
+        let mut observed = Observed::new(Instant::now());
+        let gone = Seen::Gone("its pod was deleted".to_owned());
+        let news = observed.take_sighting(Some("k6-1-x7".to_owned()), gone, Instant::now());
+        let told = lines(&runner("a-uid"), &observed, news.unwrap());
+        assert_eq!(told, ["k6-1-x7: its pod was deleted"]);
+    }
+
+    #[test]
+    fn a_crash_and_an_eviction_are_told() {
+        let mut observed = Observed::new(Instant::now());
+        observed.take_report(a_report("r1", Phase::Ready), true, Instant::now());
+        let mut told = |state| {
+            let news = observed.take_sighting(None, state, Instant::now()).unwrap();
+            lines(&runner("r1"), &observed, news)
+        };
+        let crash = "OOMKilled (137), to be run again";
+        assert_eq!(told(Seen::Down(crash.to_owned())), [format!("r1: {crash}")]);
+        assert_eq!(
+            told(Seen::Leaving("terminating".to_owned())),
+            ["r1: terminating"]
+        );
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! What stands in the store, for people and for machines.
 
 use chrono::{DateTime, Utc};
-use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{ContentArrangement, Table};
 use rendezvous::{Board, PlanState, Report, RunId, StageName};
 use serde::Serialize;
 
-use super::json;
+use super::grid::{Column, Grid};
+use super::{clocks, json};
 use crate::decide::muster::without;
 use crate::decide::natural;
-use crate::decide::words::runners;
+use crate::decide::sources::{Clock, Sources};
+use crate::decide::words::{runners, waits};
 
 /// What stands in the store for a stage of a run.
 #[derive(Debug, Clone)]
@@ -54,7 +54,9 @@ pub fn text(status: &Status) -> String {
         lines
             .push("runners, each as of its last report, the age of which is not known:".to_owned());
         lines.push(String::new());
-        lines.push(table(&status.reports).trim_fmt());
+        lines.extend(table(&status.reports));
+        lines.push(String::new());
+        lines.extend(clocks_of(&status.reports));
     }
     lines.join("\n") + "\n"
 }
@@ -91,21 +93,17 @@ fn abort(status: &Status) -> String {
     }
 }
 
-fn table(reports: &[Report]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(ASCII_MARKDOWN)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header([
-            "runner",
-            "phase",
-            "reported at (UTC)",
-            "exit",
-            "what it says",
-        ]);
+fn table(reports: &[Report]) -> Vec<String> {
+    let mut grid = Grid::new(vec![
+        Column::left("runner"),
+        Column::left("phase"),
+        Column::left("reported at (UTC)"),
+        Column::right("exit"),
+        Column::left("what it says"),
+    ]);
     for report in reports {
-        table.add_row([
-            super::in_one_line(&report.name),
+        grid.row([
+            report.name.clone(),
             report.phase.to_string(),
             super::time(report.clock.utc),
             report
@@ -114,16 +112,58 @@ fn table(reports: &[Report]) -> Table {
             says(report),
         ]);
     }
-    table
+    let (table, cut) = grid.text();
+    let cut = reports.iter().zip(cut).filter(|(_, is_cut)| *is_cut);
+    let whole: Vec<_> = cut
+        .map(|(report, _)| super::in_one_line(&format!("{}: {}", report.name, says(report))))
+        .collect();
+    let mut lines = vec![table];
+    if !whole.is_empty() {
+        lines.push(String::new());
+        lines.extend(whole);
+    }
+    lines
+}
+
+/// The runners' clocks: a line where nobody measures any and all are the same, else a table.
+fn clocks_of(reports: &[Report]) -> Vec<String> {
+    let clocks: Vec<_> = reports
+        .iter()
+        .map(|report| Clock {
+            runner: &report.name,
+            report: &report.clock,
+        })
+        .collect();
+    let sources = Sources::of(&clocks);
+    if !sources.are_worth_telling() {
+        return vec![super::in_one_line(&format!("clocks: {}", sources.line()))];
+    }
+    let mut grid = Grid::new(vec![
+        Column::left("runner"),
+        Column::right("corrected by"),
+        Column::right("clock error"),
+        Column::left("time from"),
+    ]);
+    for report in reports {
+        let clock = &report.clock;
+        grid.row([
+            report.name.clone(),
+            clocks::correction(clock),
+            clocks::error(clock.error),
+            clock.source.clone(),
+        ]);
+    }
+    let mut lines = vec!["clocks:".to_owned(), String::new(), grid.text().0];
+    lines.push(String::new());
+    lines.extend(clocks::lines(&sources));
+    lines
 }
 
 fn says(report: &Report) -> String {
-    let waits = |what: &String| format!("waiting for {what}");
-    let text = match (&report.reason, &report.waiting_for) {
+    match (&report.reason, &report.waiting_for) {
         (Some(reason), _) => without(reason, Some(report.phase)).to_owned(),
-        (None, waiting_for) => waiting_for.as_ref().map(waits).unwrap_or_default(),
-    };
-    super::in_one_line(&text)
+        (None, waiting_for) => waiting_for.as_deref().map(waits).unwrap_or_default(),
+    }
 }
 
 #[derive(Serialize)]
@@ -164,6 +204,7 @@ struct RunnerForm<'a> {
     phase: String,
     plan: Option<&'a str>,
     reported_at: String,
+    clock: json::ClockForm<'a>,
     waiting_for: Option<&'a str>,
     vus: Option<u64>,
     fired_at: Option<String>,
@@ -218,6 +259,7 @@ fn runner_form(report: &Report) -> RunnerForm<'_> {
         phase: report.phase.to_string(),
         plan: report.plan.as_ref().map(|plan| plan.as_str()),
         reported_at: time(report.clock.utc),
+        clock: json::clock(&report.clock),
         waiting_for: report.waiting_for.as_deref(),
         vus: report.vus,
         fired_at: report.start.as_ref().map(|start| time(start.fired_at)),

@@ -1,34 +1,33 @@
 //! The result for people: who started when, how far apart, and what was not well.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use chrono::{DateTime, Utc};
 
+use super::clocks;
+use super::grid::{Column, Grid};
+use crate::decide::flaw::Flaw;
 use crate::decide::outcome::{Outcome, Row};
-use crate::decide::spread::{Spread, millis};
-use crate::decide::words::runners;
+use crate::decide::spread::Spread;
+use crate::decide::words::{bound, runners, signed_span, span};
 use crate::exit::Code;
 
 /// Where there is nothing to show.
 const NOTHING: &str = "-";
 
-type Show = fn(&Outcome, &Row) -> String;
+/// Where there is something, and it is worth nothing.
+const WORTHLESS: &str = "?";
 
-struct Column {
-    header: &'static str,
-    right: bool,
-    show: Show,
-}
+type Show = fn(&Outcome, &Row) -> String;
 
 /// The result as lines of text.
 #[must_use]
 pub fn result(outcome: &Outcome) -> String {
     let mut text = headline(outcome);
     if !outcome.rows.is_empty() {
+        let (table, cut) = table(outcome);
         text.push_str("\n\n");
-        text.push_str(&table(outcome).trim_fmt());
+        text.push_str(&table);
         text.push('\n');
-        for line in long_reasons(outcome) {
+        for line in whole_reasons(outcome, &cut) {
             text.push('\n');
             text.push_str(&line);
             text.push('\n');
@@ -53,54 +52,35 @@ fn headline(outcome: &Outcome) -> String {
     }
 }
 
-fn table(outcome: &Outcome) -> Table {
+fn table(outcome: &Outcome) -> (String, Vec<bool>) {
     let columns = columns(outcome);
-    let cell = |column: &Column, text: String| {
-        let cell = Cell::new(text);
-        if column.right {
-            cell.set_alignment(CellAlignment::Right)
-        } else {
-            cell
-        }
-    };
-    let header = columns.iter().map(|one| cell(one, one.header.to_owned()));
-    let mut table = Table::new();
-    // As wide as needed and no wider, whatever the terminal: a log is not cut.
-    table
-        .load_style(ASCII_MARKDOWN)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
+    let mut grid = Grid::new(columns.iter().map(|(column, _)| *column).collect());
     for row in &outcome.rows {
-        let show = |one: &Column| cell(one, (one.show)(outcome, row));
-        table.add_row(columns.iter().map(show));
+        grid.row(columns.iter().map(|(_, show)| show(outcome, row)));
     }
-    table
+    grid.text()
 }
 
-fn columns(outcome: &Outcome) -> Vec<Column> {
-    let column = |header, right, show| Column {
-        header,
-        right,
-        show,
-    };
+fn columns(outcome: &Outcome) -> Vec<(Column, Show)> {
     let any = |has: fn(&Row) -> bool| outcome.rows.iter().any(has);
-    let mut columns = vec![column("runner", false, |_, row| {
-        super::in_one_line(&row.name)
-    })];
+    let mut columns: Vec<(Column, Show)> =
+        vec![(Column::left("runner"), |_, row| row.name.clone())];
     if any(|row| row.start.is_some()) {
-        columns.push(column("fired at (UTC)", true, fired_at));
-        columns.push(column("late", true, lateness));
-        columns.push(column("clock error", true, clock_error));
-        columns.push(column("running", true, running));
+        columns.push((Column::right("late"), lateness));
+        columns.push((Column::right("clock error"), clock_error));
+        if any(|row| correction_of_start(row).is_some()) {
+            columns.push((Column::right("corrected by"), correction));
+        }
+        columns.push((Column::right("running"), running));
     }
     if any(load_came_later) {
-        columns.push(column("load", true, load));
+        columns.push((Column::right("load"), load));
     }
     if any(|row| row.first_request.is_some()) {
-        columns.push(column("first request", true, first_request));
+        columns.push((Column::right("first request"), first_request));
     }
-    columns.push(column("exit", true, exit_code));
-    columns.push(column("what happened", false, what_happened));
+    columns.push((Column::right("exit"), exit_code));
+    columns.push((Column::left("what happened"), |_, row| what_happened(row)));
     columns
 }
 
@@ -108,37 +88,46 @@ fn or_nothing(text: Option<String>) -> String {
     text.unwrap_or_else(|| NOTHING.to_owned())
 }
 
-/// The day is in the headline.
-fn fired_at(_: &Outcome, row: &Row) -> String {
-    let time = |time: DateTime<Utc>| time.format("%H:%M:%S%.3f").to_string();
-    or_nothing(row.start.as_ref().map(|start| time(start.fired_at)))
+/// A figure by the runner's clock, which may be worth nothing.
+fn by_its_clock(row: &Row, figure: Option<String>) -> String {
+    match (&row.start, row.believable_start()) {
+        (Some(_), None) => WORTHLESS.to_owned(),
+        _ => or_nothing(figure),
+    }
 }
 
 fn lateness(_: &Outcome, row: &Row) -> String {
-    or_nothing(row.start.as_ref().map(|start| signed(start.lateness)))
+    let lateness = row.start.as_ref().map(|start| signed_span(start.lateness));
+    by_its_clock(row, lateness)
 }
 
 fn clock_error(_: &Outcome, row: &Row) -> String {
-    or_nothing(row.start.as_ref().map(|start| {
-        let bound = start
-            .clock_error
-            .and_then(|error| TimeDelta::from_std(error).ok());
-        bound.map_or_else(
-            || "unmeasured".to_owned(),
-            |bound| format!("{} ms", millis(bound)),
-        )
-    }))
+    match (&row.start, &row.flaw) {
+        (Some(_), Some(Flaw::ClockJumped)) => "jumped".to_owned(),
+        (Some(_), Some(Flaw::ClockAtOdds(_))) => "wrong".to_owned(),
+        (Some(start), _) => clocks::error(start.clock_error),
+        (None, _) => NOTHING.to_owned(),
+    }
+}
+
+fn correction_of_start(row: &Row) -> Option<String> {
+    row.start.as_ref()?;
+    let offset = row.clock.as_ref()?.offset?;
+    Some(signed_span(offset))
+}
+
+fn correction(_: &Outcome, row: &Row) -> String {
+    or_nothing(correction_of_start(row))
 }
 
 fn running(outcome: &Outcome, row: &Row) -> String {
-    after_the_instant(
-        outcome,
-        row.start.as_ref().and_then(|start| start.running_at),
-    )
+    let running_at = row.start.as_ref().and_then(|start| start.running_at);
+    by_its_clock(row, after_the_instant(outcome, running_at))
 }
 
 fn load(outcome: &Outcome, row: &Row) -> String {
-    after_the_instant(outcome, row.start.as_ref().and_then(|start| start.load_at))
+    let load_at = row.start.as_ref().and_then(|start| start.load_at);
+    by_its_clock(row, after_the_instant(outcome, load_at))
 }
 
 /// Where setup() is left to k6, the load begins when that is over.
@@ -148,68 +137,54 @@ fn load_came_later(row: &Row) -> bool {
         .is_some_and(|start| start.load_at != start.running_at)
 }
 
+/// By the target's clock.
 fn first_request(outcome: &Outcome, row: &Row) -> String {
-    after_the_instant(outcome, row.first_request.map(|first| first.at))
+    or_nothing(after_the_instant(
+        outcome,
+        row.first_request.map(|first| first.at),
+    ))
 }
 
-fn after_the_instant(outcome: &Outcome, time: Option<DateTime<Utc>>) -> String {
-    or_nothing(
-        time.zip(outcome.start_at)
-            .map(|(time, start_at)| signed(time - start_at)),
-    )
+fn after_the_instant(outcome: &Outcome, time: Option<DateTime<Utc>>) -> Option<String> {
+    Some(signed_span(time? - outcome.start_at?))
 }
 
 fn exit_code(_: &Outcome, row: &Row) -> String {
     or_nothing(row.exit_code.map(|code| code.to_string()))
 }
 
-/// The most of a reason that a table shows; the whole of it stands below.
-const LONGEST_REASON: usize = 60;
-
-fn what_happened(_: &Outcome, row: &Row) -> String {
-    let text = super::in_one_line(&row.fate.to_string());
-    if is_long(&text) {
-        let cut: String = text.chars().take(LONGEST_REASON - 1).collect();
-        cut + "…"
-    } else {
-        text
+fn what_happened(row: &Row) -> String {
+    match &row.flaw {
+        Some(flaw) => format!("{}; {flaw}", row.fate),
+        None => row.fate.to_string(),
     }
 }
 
-fn is_long(text: &str) -> bool {
-    text.chars().count() > LONGEST_REASON
-}
-
-/// What the table had to cut: the end of a reason is often its cure.
-fn long_reasons(outcome: &Outcome) -> Vec<String> {
-    let reasons = outcome
-        .rows
-        .iter()
-        .map(|row| (&row.name, row.fate.to_string()));
-    let long = reasons.filter(|(_, text)| is_long(text));
-    long.map(|(name, text)| super::in_one_line(&format!("{name}: {text}")))
+/// What the table had to cut and nothing below says: the end of a reason is often its cure.
+fn whole_reasons(outcome: &Outcome, cut: &[bool]) -> Vec<String> {
+    let rows = outcome.rows.iter().zip(cut);
+    rows.filter(|(_, is_cut)| **is_cut)
+        .map(|(row, _)| (row, what_happened(row)))
+        .filter(|(_, reason)| !outcome.faults.iter().any(|fault| fault.contains(reason)))
+        .map(|(row, reason)| super::in_one_line(&format!("{}: {reason}", row.name)))
         .collect()
-}
-
-fn signed(delta: TimeDelta) -> String {
-    let sign = if delta < TimeDelta::zero() { "" } else { "+" };
-    format!("{sign}{} ms", millis(delta))
 }
 
 fn summary(outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     if outcome.start_at.is_some() {
-        let spread = outcome.spread.map_or_else(String::new, spread_text);
+        let spread = spread(outcome).map_or_else(String::new, |spread| format!("; {spread}"));
         let (started, wanted) = (outcome.started, runners(outcome.wanted as usize));
         lines.push(format!("{started} of {wanted} started{spread}"));
     }
     if let Some((spread, seen)) = outcome.first_request_spread() {
         lines.push(format!(
-            "first requests of {} as the target saw them: spread {} ms",
+            "first requests of {} as the target saw them: spread {}",
             runners(seen),
-            millis(spread)
+            span(spread)
         ));
     }
+    lines.extend(clocks::lines(&outcome.sources()));
     if outcome.kind != "started" {
         lines.push(outcome.ending.clone());
     }
@@ -217,7 +192,7 @@ fn summary(outcome: &Outcome) -> Vec<String> {
         outcome
             .faults
             .iter()
-            .map(|fault| format!("not well: {fault}")),
+            .map(|fault| super::in_one_line(&format!("not well: {fault}"))),
     );
     lines.push(format!(
         "exit code {}: {}",
@@ -227,14 +202,38 @@ fn summary(outcome: &Outcome) -> Vec<String> {
     lines
 }
 
-fn spread_text(spread: Spread) -> String {
-    let measured = millis(spread.measured);
-    match spread.at_most {
-        Some(at_most) => format!(
-            "; spread {measured} ms as measured, {} ms at most with the clocks' errors",
-            millis(at_most)
+/// How far apart they started. A runner alone has no spread.
+fn spread(outcome: &Outcome) -> Option<String> {
+    if outcome.started < 2 {
+        return None;
+    }
+    let Some(spread) = outcome.spread.filter(|spread| spread.starts > 1) else {
+        return Some("spread unknown, as of no two of them can the clocks be believed".to_owned());
+    };
+    let of_whom = if spread.starts < outcome.started {
+        format!(
+            "spread of the {} whose clocks can be believed:",
+            spread.starts
+        )
+    } else {
+        "spread".to_owned()
+    };
+    let (measured, truly) = (span(spread.measured), truly(spread));
+    Some(format!("{of_whom} measured {measured}, truly {truly}"))
+}
+
+fn truly(spread: Spread) -> String {
+    let at_most = spread.at_most.and_then(|at_most| at_most.to_std().ok());
+    match (at_most, spread.bounded) {
+        (Some(at_most), bounded) if bounded == spread.starts => {
+            format!("at most {}", bound(at_most))
+        }
+        (Some(at_most), bounded) => format!(
+            "at most {} over the {bounded} whose clock's error is measured",
+            bound(at_most)
         ),
-        None => format!("; spread {measured} ms by the runners' clocks, whose error is unmeasured"),
+        (None, 0) => "unknown, as no clock's error is measured".to_owned(),
+        (None, _) => "unknown, as only one clock's error is measured".to_owned(),
     }
 }
 

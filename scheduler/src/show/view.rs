@@ -6,7 +6,9 @@ use std::time::Duration;
 use rendezvous::{Phase, PlanId, RunnerId};
 
 use crate::decide::muster::{Muster, Why};
-use crate::decide::roster::{Observed, Roster};
+use crate::decide::observed::Observed;
+use crate::decide::roster::Roster;
+use crate::decide::words::few;
 
 /// How far it has got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub struct View {
     pub quiet: Duration,
 }
 
-/// How many runners, and how many reasons, a line names before it only counts them: more do not fit.
+/// How many reasons a line names before it only counts the runners: more do not fit.
 const NAMED: usize = 3;
 
 /// A pipeline's reader is to see that the wait goes on.
@@ -32,66 +34,63 @@ const QUIET_WAIT: Duration = Duration::from_secs(5);
 /// A load test runs for long, and k6's own output tells how it goes.
 const QUIET_RUN: Duration = Duration::from_secs(60);
 
-/// While runners are gathered.
+/// What is known of runners that nobody has heard of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outlook<'a> {
+    /// Whether others come in the place of those that have ended.
+    pub replaced: bool,
+    /// What keeps them from coming.
+    pub hindrance: Option<&'a str>,
+}
+
+/// While runners are gathered. `missing`: as [`missing`] says it.
 #[must_use]
-pub fn gathering(roster: &Roster, muster: &Muster, wanted: u32, left: Duration) -> View {
+pub fn gathering(muster: &Muster, wanted: u32, left: Duration, missing: &str) -> View {
     let (ready, wanted) = (muster.ready.len(), wanted as usize);
-    let still_to_come = wanted.saturating_sub(muster.known());
-    let mut missing = named(roster, &muster.others);
-    if still_to_come > 0 {
-        missing.push(format!("{still_to_come} not heard of yet"));
-    }
-    let missing = missing.join("; ");
-    let separator = if missing.is_empty() { "" } else { "; " };
     let left = whole_seconds(left);
     View {
         done: ready,
         of: wanted,
-        what: format!("{ready} {missing}"),
-        line: format!("{ready}/{wanted} ready, {left} left{separator}{missing}"),
+        what: format!("{ready}{missing}"),
+        line: format!("{ready}/{wanted} ready, {left} left{missing}"),
         quiet: QUIET_WAIT,
     }
+}
+
+/// Who is missing and why, each with a semicolon in front.
+#[must_use]
+pub fn missing(roster: &Roster, muster: &Muster, wanted: u32, outlook: &Outlook<'_>) -> String {
+    let mut missing = named(roster, &muster.others);
+    let there = muster.known() - if outlook.replaced { muster.ended } else { 0 };
+    let still_to_come = (wanted as usize).saturating_sub(there);
+    if still_to_come > 0 {
+        let why = outlook.hindrance.map(|what| format!(" ({what})"));
+        let why = why.unwrap_or_default();
+        missing.push(format!("{still_to_come} not heard of yet{why}"));
+    }
+    missing.iter().map(|text| format!("; {text}")).collect()
 }
 
 /// Who is missing and why; those for whom it is the same, together.
 fn named(roster: &Roster, others: &BTreeMap<RunnerId, Why>) -> Vec<String> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut beyond = 0;
     for (runner, why) in others {
-        let (why, name) = (why.to_string(), name(roster, runner));
-        match groups.iter_mut().find(|(of, _)| *of == why) {
-            Some((_, names)) => names.push(name),
-            None => groups.push((why, vec![name])),
+        let (why, name) = (why.to_string(), roster.name(runner));
+        match groups.iter().position(|(of, _)| *of == why) {
+            Some(n) => groups[n].1.push(name),
+            None if groups.len() < NAMED => groups.push((why, vec![name])),
+            None => beyond += 1,
         }
     }
-    let beyond: usize = groups
-        .iter()
-        .skip(NAMED)
-        .map(|(_, names)| names.len())
-        .sum();
     let mut named: Vec<_> = groups
         .iter()
-        .take(NAMED)
         .map(|(why, names)| format!("{}: {why}", few(names)))
         .collect();
     if beyond > 0 {
         named.push(format!("{beyond} more for other reasons"));
     }
     named
-}
-
-fn few(names: &[&str]) -> String {
-    let (named, beyond) = names.split_at(names.len().min(NAMED));
-    let named = named.join(", ");
-    if beyond.is_empty() {
-        named
-    } else {
-        format!("{named} and {} more", beyond.len())
-    }
-}
-
-fn name<'a>(roster: &'a Roster, runner: &'a RunnerId) -> &'a str {
-    let report = roster.get(runner).and_then(|one| one.report.as_ref());
-    report.map_or(runner.as_str(), |report| &report.name)
 }
 
 /// While all wait for the instant. `left`: `None` while it is not known what time it is.
@@ -161,7 +160,8 @@ pub fn running(roster: &Roster) -> View {
 }
 
 /// Rounded up, so that a countdown does not say 0 s a second too early.
-fn whole_seconds(left: Duration) -> humantime::FormattedDuration {
+#[must_use]
+pub fn whole_seconds(left: Duration) -> humantime::FormattedDuration {
     let seconds = left.as_millis().div_ceil(1000);
     humantime::format_duration(Duration::from_secs(
         u64::try_from(seconds).unwrap_or(u64::MAX),
@@ -172,7 +172,7 @@ fn whole_seconds(left: Duration) -> humantime::FormattedDuration {
 mod tests {
     use super::*;
     use crate::decide::muster::muster;
-    use crate::testing::{a_plan_id, a_report, a_start, agreed, runner};
+    use crate::testing::{a_plan_id, a_report, a_start, agreed, runner, sight};
     use tokio::time::Instant;
 
     fn roster(reports: &[(&str, Phase)]) -> Roster {
@@ -190,8 +190,9 @@ mod tests {
 
     fn gathered(reports: &[(&str, Phase)], wanted: u32) -> String {
         let (roster, now) = (roster(reports), Instant::now());
-        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), now);
-        gathering(&roster, &muster, wanted, Duration::from_millis(759_900)).line
+        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), &sight(now));
+        let missing = missing(&roster, &muster, wanted, &Outlook::default());
+        gathering(&muster, wanted, Duration::from_millis(759_900), &missing).line
     }
 
     #[test]
@@ -206,6 +207,20 @@ mod tests {
             "1/4 ready, 12m 40s left; r2: waiting for k6 to build its VUs, 30 so far; 2 not heard of yet"
         );
         assert_eq!(gathered(&two[..1], 1), "1/1 ready, 12m 40s left");
+    }
+
+    #[test]
+    fn a_clock_that_is_not_good_enough_is_told_as_the_runner_says_it() {
+        let (mut roster, now) = (roster(&[("k6-1", Phase::Ready)]), Instant::now());
+        let mut unfit = a_report("k6-3", Phase::Starting);
+        unfit.waiting_for = Some("clock error 180 ms > 50 ms; NTP 10.0.0.2: no answer".to_owned());
+        roster.report(unfit, true, now);
+        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), &sight(now));
+        let missing = missing(&roster, &muster, 2, &Outlook::default());
+        assert_eq!(
+            gathering(&muster, 2, Duration::from_secs(60), &missing).line,
+            "1/2 ready, 1m left; k6-3: clock error 180 ms > 50 ms; NTP 10.0.0.2: no answer"
+        );
     }
 
     #[test]

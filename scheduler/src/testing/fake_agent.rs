@@ -20,6 +20,10 @@ pub struct Manner {
     pub fails: Option<u8>,
     /// By how much its clock is wrong.
     pub clock_ahead: TimeDelta,
+    /// How wrong it says that it may be, if it measures it.
+    pub clock_error: Option<Duration>,
+    /// How long after it fired it finds that its clock had jumped.
+    pub jumped_after: Option<Duration>,
     /// How long its k6 runs.
     pub runs_for: Duration,
     /// What its k6 exits with.
@@ -34,6 +38,8 @@ impl Default for Manner {
             ready_after: Duration::ZERO,
             fails: None,
             clock_ahead: TimeDelta::zero(),
+            clock_error: None,
+            jumped_after: None,
             runs_for: Duration::from_secs(20),
             code: 0,
             silent_after: None,
@@ -118,12 +124,17 @@ impl Agent {
         self.report.start = Some(StartReport {
             fired_at,
             lateness: fired_at - start_at,
-            clock_error: None,
+            clock_error: self.manner.clock_error,
             running_at: Some(fired_at),
             load_at: Some(fired_at),
             clock_jumped: false,
         });
         self.publish().await;
+        if let (Some(after), Some(start)) = (self.manner.jumped_after, &mut self.report.start) {
+            start.clock_jumped = true;
+            sleep(after).await;
+            self.publish().await;
+        }
         if let Some(after) = self.manner.silent_after {
             sleep(after).await;
             return self.report;
@@ -161,6 +172,7 @@ impl Agent {
     async fn publish(&mut self) {
         self.report.sequence += 1;
         self.report.clock.utc = self.utc();
+        self.report.clock.error = self.manner.clock_error;
         // A store that is away is tried again at the next change.
         let _ = self.store.publish(&self.report).await;
     }

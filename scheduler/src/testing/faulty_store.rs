@@ -1,7 +1,8 @@
 //! A store in a directory that can be told to fail.
 
+use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,8 +21,20 @@ use super::unavailable;
 pub struct Faults {
     /// Nothing can be read or written.
     pub away: AtomicBool,
+    /// It does not answer who asks for a run.
+    pub silent: AtomicBool,
+    /// The reports cannot be followed; all else goes well.
+    pub reports_away: AtomicBool,
     /// The next plan that is written comes to pass, but the answer gets lost.
     pub lose_answer: AtomicBool,
+    /// How many milliseconds it takes until the store says that an instant stands.
+    pub millis_to_set: AtomicU64,
+}
+
+impl Faults {
+    fn is_away(&self) -> bool {
+        self.away.load(Ordering::SeqCst)
+    }
 }
 
 /// A store that can be told to fail.
@@ -41,7 +54,7 @@ impl FaultyStore {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        if self.faults.away.load(Ordering::SeqCst) {
+        if self.faults.is_away() {
             return Err(unavailable());
         }
         Ok(())
@@ -51,11 +64,12 @@ impl FaultyStore {
     fn through<T: Send + 'static>(
         &self,
         inner: BoxStream<'static, Result<T, StoreError>>,
+        is_away: fn(&Faults) -> bool,
     ) -> BoxStream<'static, Result<T, StoreError>> {
         let state = (inner, Arc::clone(&self.faults), false);
-        unfold(state, |(mut inner, faults, told)| async move {
+        unfold(state, move |(mut inner, faults, told)| async move {
             loop {
-                if !faults.away.load(Ordering::SeqCst) {
+                if !is_away(&faults) {
                     tokio::select! {
                         item = inner.next() => return Some((item?, (inner, faults, false))),
                         () = sleep(Duration::from_millis(500)) => continue,
@@ -83,12 +97,16 @@ impl Store for FaultyStore {
     }
 
     fn watch(&self, stage: &StageName) -> BoxStream<'static, Result<Board, StoreError>> {
-        self.through(self.inner.watch(stage))
+        self.through(self.inner.watch(stage), Faults::is_away)
     }
 
     async fn write_plan(&self, plan: &Plan, expected: &Revision) -> Result<Write, StoreError> {
         self.check()?;
         let written = self.inner.write_plan(plan, expected).await;
+        if plan.start_at().is_some() && written == Ok(Write::Done) {
+            let millis = self.faults.millis_to_set.load(Ordering::SeqCst);
+            sleep(Duration::from_millis(millis)).await;
+        }
         if plan.start_at().is_some() && self.faults.lose_answer.swap(false, Ordering::SeqCst) {
             return Err(unavailable());
         }
@@ -102,6 +120,9 @@ impl Store for FaultyStore {
 
     async fn knows(&self, run: &RunId) -> Result<bool, StoreError> {
         self.check()?;
+        if self.faults.silent.load(Ordering::SeqCst) {
+            return pending().await;
+        }
         self.inner.knows(run).await
     }
 
@@ -129,6 +150,8 @@ impl Store for FaultyStore {
         run: &RunId,
         stage: &StageName,
     ) -> BoxStream<'static, Result<ReportEvent, StoreError>> {
-        self.through(self.inner.watch_reports(run, stage))
+        self.through(self.inner.watch_reports(run, stage), |faults| {
+            faults.is_away() || faults.reports_away.load(Ordering::SeqCst)
+        })
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 /// Figures of one kind, in order.
-pub struct Figures(Vec<Duration>);
+pub struct Figures<T = Duration>(Vec<T>);
 
-impl Figures {
+impl<T: Copy + Ord> Figures<T> {
     /// # Panics
     /// If there are none.
-    pub fn new(mut figures: Vec<Duration>) -> Self {
+    pub fn new(mut figures: Vec<T>) -> Self {
         assert!(!figures.is_empty());
         figures.sort();
         Self(figures)
@@ -18,11 +18,11 @@ impl Figures {
         self.0.len()
     }
 
-    pub fn median(&self) -> Duration {
+    pub fn median(&self) -> T {
         self.quantile(0.5)
     }
 
-    pub fn max(&self) -> Duration {
+    pub fn max(&self) -> T {
         self.quantile(1.0)
     }
 
@@ -32,7 +32,7 @@ impl Figures {
         clippy::cast_sign_loss,
         clippy::cast_precision_loss
     )]
-    pub fn quantile(&self, share: f64) -> Duration {
+    pub fn quantile(&self, share: f64) -> T {
         let rank = (self.0.len() as f64 * share).ceil() as usize;
         self.0[rank.clamp(1, self.0.len()) - 1]
     }

@@ -92,11 +92,15 @@ impl Node<'_> {
         }
     }
 
-    /// Starts containerd, the kubelet, which registers the node, and an NTP server.
-    pub fn start(&self, kubeconfig: &Path) {
+    /// Starts containerd and an NTP server.
+    pub fn start(&self) {
         self.keeper.run(self.containerd());
-        self.keeper.run(self.kubelet(kubeconfig));
         self.keeper.run(self.chronyd());
+    }
+
+    /// Starts the kubelet, which registers the node. It ends at once where containerd does not answer.
+    pub fn start_kubelet(&self, kubeconfig: &Path) {
+        self.keeper.run(self.kubelet(kubeconfig));
     }
 
     /// Asks containerd for its version, once it can be asked.

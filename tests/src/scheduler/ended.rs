@@ -1,5 +1,7 @@
 //! How a scheduler ended, and what it told of it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -26,7 +28,15 @@ pub struct Ended {
 /// # Panics
 /// If it does not end soon, is killed by a signal, or leaves a process behind.
 pub fn ended(scheduler: &Running) -> Ended {
-    let exit = scheduler.wait(SOON);
+    ended_within(scheduler, SOON)
+}
+
+/// The same with more time, for a scheduler that has much to wait for.
+///
+/// # Panics
+/// As [`ended`].
+pub fn ended_within(scheduler: &Running, limit: Duration) -> Ended {
+    let exit = scheduler.wait(limit);
     scheduler.assert_nothing_left();
     let (stdout, stderr) = (scheduler.stdout(), scheduler.stderr());
     let code = exit
@@ -67,6 +77,16 @@ impl Ended {
         let result: Value = serde_json::from_str(line).unwrap();
         assert_eq!(result["exit_code"], self.code, "{result:#}");
         Outcome(result)
+    }
+
+    /// The results of its stages, in their order.
+    ///
+    /// # Panics
+    /// If its standard output is anything but lines of JSON.
+    pub fn results(&self) -> Vec<Outcome> {
+        let lines = self.stdout.lines();
+        let results = lines.map(|line| Outcome(serde_json::from_str(line).unwrap()));
+        results.collect()
     }
 }
 

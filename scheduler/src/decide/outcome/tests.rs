@@ -1,9 +1,17 @@
 #![allow(clippy::unwrap_used)]
+mod clocks;
+mod ends;
+mod pods;
+mod restarts;
+
 use super::*;
 use crate::decide::muster::muster;
-use crate::decide::roster::{Seen, Sighting};
+use crate::decide::started::Expected;
+use crate::decide::timebase::Reading;
+use crate::decide::witness::{Seen, Sighting};
 use crate::testing::{
-    a_plan_id, a_report, a_set_plan, a_start, agreed, noon, run_id, runner, seconds, stage,
+    a_clock, a_plan_id, a_report, a_set_plan, a_start, agreed, noon, run_id, runner, seconds,
+    sight, stage,
 };
 use rendezvous::{Abort, Incarnation, Report};
 use rstest::rstest;
@@ -14,6 +22,8 @@ struct Scenario {
     began: Instant,
     after: Duration,
     waited: bool,
+    followed: bool,
+    replaced: BTreeSet<RunnerId>,
 }
 
 impl Scenario {
@@ -28,6 +38,8 @@ impl Scenario {
             began,
             after: seconds(1),
             waited: false,
+            followed: false,
+            replaced: BTreeSet::new(),
         }
     }
 
@@ -38,33 +50,45 @@ impl Scenario {
 
     fn judge(&self, ending: &Ending) -> Outcome {
         let now = self.began + self.after;
+        let sight = Sight {
+            clear_since: Some(self.began),
+            ..sight(now)
+        };
         judge(&Facts {
             run: &run_id(),
             stage: &stage(),
             wanted: 2,
             own_utc: noon() + TimeDelta::hours(25),
             waited: self.waited,
+            followed: self.followed,
+            replaced: &self.replaced,
             ending,
             roster: &self.roster,
-            muster: &muster(&self.roster, &agreed(now), Some(&a_plan_id()), now),
-            sight: Sight {
-                now,
-                clear_since: Some(self.began),
-            },
+            muster: &muster(&self.roster, &agreed(now), Some(&a_plan_id()), &sight),
+            sight,
         })
     }
 }
 
 fn followed() -> Ending {
+    let expected = Expected::Runners(vec![runner("r1"), runner("r2")]);
+    followed_for(a_set_plan(), expected)
+}
+
+/// A start in which nobody contradicts anybody about the time.
+fn followed_for(plan: Plan, expected: Expected) -> Ending {
+    let time = agreed(Instant::now());
     Ending::Followed {
-        plan: a_set_plan(),
-        expected: Expected::Runners(vec![runner("r1"), runner("r2")]),
+        plan,
+        expected,
+        time,
     }
 }
 
 fn impossible(ended: &[&str]) -> Ending {
     let ended = ended.iter().map(|name| runner(name)).collect();
-    Ending::Impossible { ended }
+    let why = "too many ended".to_owned();
+    Ending::Impossible { ended, why }
 }
 
 fn running(name: &str, late_us: i64) -> Report {
@@ -131,6 +155,23 @@ fn a_start_that_k6_did_not_confirm_is_not_well() {
     assert_eq!(outcome.faults, ["r2: fired, but k6 was not seen running"]);
 }
 
+#[rstest]
+#[case::failed(Phase::Failed, "r2: failed: it was frozen", 78)]
+#[case::ended_before_anybody_looked(Phase::Finished, "", 0)]
+fn a_start_that_came_to_nothing_is_not_well_without_waiting_either(
+    #[case] phase: Phase,
+    #[case] fault: &str,
+    #[case] code: u8,
+) {
+    let mut frozen = ended("r2", phase, 74);
+    frozen.reason = Some("it was frozen".to_owned());
+    frozen.start = Some(a_start(0));
+    frozen.start.as_mut().unwrap().running_at = None;
+    let outcome = Scenario::of(vec![running("r1", 0), frozen]).judge(&followed());
+    assert_eq!(outcome.code.number(), code);
+    assert_eq!(outcome.faults.join("; "), fault);
+}
+
 #[test]
 fn two_processes_under_one_runner_id_are_not_well() {
     let mut scenario = Scenario::of(vec![running("r1", 0), running("r2", 0)]);
@@ -156,7 +197,7 @@ fn adopted(reports: Vec<Report>, live: bool, waited: bool) -> Outcome {
         scenario.roster.report(report, live, scenario.began);
     }
     scenario.waited = waited;
-    scenario.judge(&Ending::Followed { plan, expected })
+    scenario.judge(&followed_for(plan, expected))
 }
 
 #[rstest]
@@ -201,8 +242,7 @@ fn the_greater_number_of_runners_is_the_one_that_was_wanted() {
         let mut plan = a_set_plan();
         plan.runners_wanted = plans;
         let expected = Expected::Number(1);
-        let outcome =
-            Scenario::of(vec![running("r1", 0)]).judge(&Ending::Followed { plan, expected });
+        let outcome = Scenario::of(vec![running("r1", 0)]).judge(&followed_for(plan, expected));
         assert_eq!(
             (outcome.code, outcome.wanted),
             (Code::NotWell, plans.max(2))
@@ -215,7 +255,7 @@ fn the_plans_own_tolerance_rules() {
     let mut plan = a_set_plan();
     plan.terms.late_tolerance = Some(Duration::from_millis(10));
     let expected = Expected::Number(2);
-    let ending = Ending::Followed { plan, expected };
+    let ending = followed_for(plan, expected);
     let late = |us| Scenario::of(vec![running("r1", 0), running("r2", us)]).judge(&ending);
     assert_eq!(late(10_000).code, Code::Well);
     assert_eq!(late(10_001).code, Code::NotWell);
@@ -223,10 +263,8 @@ fn the_plans_own_tolerance_rules() {
 
 #[test]
 fn a_start_with_fewer_than_wanted_is_not_well() {
-    let ending = Ending::Followed {
-        plan: a_set_plan(),
-        expected: Expected::Runners(vec![runner("r1")]),
-    };
+    let expected = Expected::Runners(vec![runner("r1")]);
+    let ending = followed_for(a_set_plan(), expected);
     let outcome = Scenario::of(vec![running("r1", 0)]).judge(&ending);
     assert_eq!(outcome.code, Code::NotWell);
     assert_eq!(outcome.faults, ["only 1 of 2 runners started"]);
@@ -249,111 +287,6 @@ fn a_start_under_another_plan_is_none() {
 }
 
 #[test]
-fn a_runner_that_fell_silent_is_lost() {
-    let mut scenario = Scenario::of(vec![running("r1", 0), ended("r2", Phase::Finished, 0)]);
-    scenario.after = seconds(40);
-    let outcome = scenario.waited().judge(&followed());
-    assert_eq!(outcome.code, Code::NotWell);
-    assert_eq!(outcome.faults, ["r1: lost: silent for 40 s"]);
-}
-
-#[test]
-fn without_waiting_how_k6_ended_does_not_matter() {
-    let scenario = Scenario::of(vec![
-        ended("r1", Phase::Finished, 99),
-        ended("r2", Phase::Finished, 0),
-    ]);
-    assert_eq!(scenario.judge(&followed()).code, Code::Well);
-    assert_eq!(scenario.waited().judge(&followed()).code, Code::Runner(99));
-}
-
-#[rstest]
-#[case::all_well(&[0, 0], 0)]
-#[case::a_threshold(&[99, 0], 99)]
-#[case::a_script_error_is_worse(&[99, 107], 107)]
-#[case::stopped_by_hand_is_worse(&[107, 76], 76)]
-#[case::killed_is_worst(&[137, 76], 137)]
-fn with_waiting_the_worst_code_counts(#[case] codes: &[u8], #[case] expected: u8) {
-    let reports = vec![
-        ended("r1", Phase::Finished, codes[0]),
-        ended("r2", Phase::Finished, codes[1]),
-    ];
-    let outcome = Scenario::of(reports).waited().judge(&followed());
-    assert_eq!(outcome.code.number(), expected);
-}
-
-#[test]
-fn a_witness_tells_the_code_of_one_that_died_silently() {
-    let mut scenario = Scenario::of(vec![running("r1", 0), ended("r2", Phase::Finished, 0)]);
-    let (runner, state) = (runner("r1"), Seen::Ended(137));
-    scenario
-        .roster
-        .sighting(Sighting { runner, state }, scenario.began);
-    let outcome = scenario.waited().judge(&followed());
-    assert_eq!(outcome.code, Code::Runner(137));
-    assert_eq!(outcome.rows[0].fate.to_string(), "ended without a word");
-}
-
-#[rstest]
-#[case::of_k6(Phase::Failed, 107, true, 107)]
-#[case::not_waiting(Phase::Failed, 107, false, 75)]
-#[case::of_the_agent(Phase::Failed, 73, true, 75)]
-#[case::threshold_while_waiting(Phase::Failed, 99, true, 99)]
-fn a_quorum_that_cannot_come_gives_the_code_of_those_that_failed(
-    #[case] phase: Phase,
-    #[case] code: u8,
-    #[case] waited: bool,
-    #[case] expected: u8,
-) {
-    let mut scenario = Scenario::of(vec![
-        ended("r1", phase, code),
-        // Told to end in consequence, and killed for not doing so.
-        ended("r2", Phase::Aborted, 137),
-    ]);
-    scenario.waited = waited;
-    let outcome = scenario.judge(&impossible(&["r1"]));
-    assert_eq!(outcome.code.number(), expected);
-    assert_eq!(outcome.start_at, None);
-}
-
-#[test]
-fn every_other_ending_has_its_code() {
-    let abort = Abort::new(run_id(), "somebody", "enough");
-    let trouble = crate::trouble::Trouble::TakenOver(RunId::random());
-    let plan = || Some(a_set_plan());
-    let endings = [
-        (
-            Ending::TimedOut {
-                after: seconds(900),
-            },
-            75,
-        ),
-        (Ending::NoMajority, 71),
-        (Ending::Aborted { abort, plan: None }, 76),
-        (
-            Ending::Cancelled {
-                signal: "SIGINT",
-                plan: plan(),
-            },
-            76,
-        ),
-        (
-            Ending::Broken {
-                trouble,
-                plan: plan(),
-            },
-            69,
-        ),
-    ];
-    for (ending, code) in endings {
-        let scenario = Scenario::of(vec![running("r1", 0), a_report("r2", Phase::Ready)]);
-        let outcome = scenario.waited().judge(&ending);
-        assert_eq!(outcome.code.number(), code, "{ending}");
-        assert_eq!(outcome.faults, [""; 0], "the ending says it");
-    }
-}
-
-#[test]
 fn what_became_of_a_runner_is_not_said_twice() {
     let aborted = Fate::Ended(
         Some(Phase::Aborted),
@@ -371,6 +304,7 @@ fn where_nothing_started_each_runner_says_where_it_stood() {
     let scenario = Scenario::of(vec![a_report("r1", Phase::Ready), building]);
     let outcome = scenario.judge(&Ending::TimedOut {
         after: seconds(900),
+        missing: "1/2 ready".to_owned(),
     });
     let fates: Vec<_> = outcome
         .rows

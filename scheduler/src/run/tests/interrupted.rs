@@ -1,13 +1,14 @@
 //! Signals to the scheduler, and a store that fails.
 
-use std::sync::atomic::Ordering;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::place::{Place, start_at};
 use super::*;
 use crate::decide::outcome::Outcome;
 use crate::run::settings::Settings;
 use crate::run::signals::Signals;
-use crate::testing::faulty_store::FaultyStore;
+use crate::testing::faulty_store::{Faults, FaultyStore};
 use crate::testing::stage;
 
 #[rstest]
@@ -54,6 +55,27 @@ async fn a_signal_aborts_the_run(#[case] ready_after: u64, #[case] after: u64) {
 
 /// Starts on a store that is away from one moment to another, with one runner.
 async fn away(from: u64, until: u64, settings: Settings, place: &Place, runs_for: u64) -> Outcome {
+    without(
+        |faults| &faults.away,
+        from..until,
+        settings,
+        place,
+        runs_for,
+    )
+    .await
+}
+
+/// Starts on a store that lacks something from one moment to another, with one runner.
+async fn without(
+    what: fn(&Faults) -> &AtomicBool,
+    Range {
+        start: from,
+        end: until,
+    }: Range<u64>,
+    settings: Settings,
+    place: &Place,
+    runs_for: u64,
+) -> Outcome {
     let (store, faults) = FaultyStore::around(place.store());
     place.agent_at(
         &store,
@@ -66,9 +88,9 @@ async fn away(from: u64, until: u64, settings: Settings, place: &Place, runs_for
     );
     tokio::spawn(async move {
         sleep(seconds(from)).await;
-        faults.away.store(true, Ordering::SeqCst);
+        what(&faults).store(true, Ordering::SeqCst);
         sleep(seconds(until - from)).await;
-        faults.away.store(false, Ordering::SeqCst);
+        what(&faults).store(false, Ordering::SeqCst);
     });
     let (_sender, signals) = Signals::by_hand();
     start_at(store, settings, signals).await.1
@@ -107,6 +129,62 @@ async fn a_store_that_stays_away_is_given_up() {
         outcome.ending
     );
     assert!(began.elapsed() < seconds(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_called_lost_while_only_the_reports_cannot_be_read() {
+    let place = Place::new();
+    let mut settings = place.settings(1);
+    settings.wait = true;
+    let outcome = without(|faults| &faults.reports_away, 20..80, settings, &place, 120).await;
+    assert_eq!((outcome.code, outcome.faults.len()), (Code::Well, 0));
+}
+
+#[rstest]
+#[case::while_gathering(3, 300)]
+#[case::from_the_beginning(0, 300)]
+#[case::while_the_load_runs(20, 10)]
+#[tokio::test(start_paused = true)]
+async fn reports_that_can_never_be_read_again_are_what_is_told(
+    #[case] from: u64,
+    #[case] lead: u64,
+) {
+    let place = Place::new();
+    let mut settings = place.settings(1);
+    (settings.max_wait, settings.wait) = (seconds(900), true);
+    settings.lead = seconds(lead);
+    let began = Instant::now();
+    let lasting = from..1_000;
+    let outcome = without(
+        |faults| &faults.reports_away,
+        lasting,
+        settings,
+        &place,
+        600,
+    )
+    .await;
+    assert_eq!(outcome.code, Code::NoAccess, "{}", outcome.ending);
+    assert!(outcome.ending.contains("no route to host"));
+    assert!(began.elapsed() < seconds(from + 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_that_can_be_read_again_need_not_be_there_yet() {
+    let place = Place::new();
+    let (store, faults) = FaultyStore::around(place.store());
+    let mut settings = place.settings(1);
+    settings.max_wait = seconds(300);
+    let (_sender, signals) = Signals::by_hand();
+    let later = async {
+        sleep(seconds(3)).await;
+        faults.reports_away.store(true, Ordering::SeqCst);
+        sleep(seconds(30)).await;
+        faults.reports_away.store(false, Ordering::SeqCst);
+        sleep(seconds(150)).await;
+        place.agent("r1", Manner::default());
+    };
+    let ((_, outcome), ()) = tokio::join!(start_at(store, settings, signals), later);
+    assert_eq!(outcome.code, Code::Well, "{}", outcome.ending);
 }
 
 #[tokio::test(start_paused = true)]

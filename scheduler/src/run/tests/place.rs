@@ -11,11 +11,13 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep};
 
 use crate::decide::ending::Ending;
+use crate::decide::instant::LEAST_LEAD;
 use crate::decide::outcome::Outcome;
 use crate::decide::quorum::Need;
 use crate::run::scene::Scene;
-use crate::run::settings::Settings;
+use crate::run::settings::{Settings, Unarmed};
 use crate::run::signals::Signals;
+use crate::run::testimony::Testimony;
 use crate::run::{conduct, outcome};
 use crate::show::progress::Progress;
 use crate::testing::fake_agent::{self, Manner};
@@ -95,9 +97,12 @@ impl Place {
             },
             max_wait: seconds(60),
             lead: seconds(3),
+            least_lead: LEAST_LEAD,
             at: None,
             terms: Terms::default(),
+            unarmed: Unarmed::Start,
             wait: false,
+            followed: false,
         }
     }
 
@@ -114,7 +119,24 @@ pub async fn start_at(
     signals: Signals,
 ) -> (Ending, Outcome) {
     let (_, no_witness) = mpsc::unbounded_channel();
-    let mut scene = Scene::new(store, &settings.run, &settings.stage, no_witness, signals);
+    start_seen_by(no_witness, store, settings, signals).await
+}
+
+/// Conducts a start on a store, while a witness tells of its pods.
+pub async fn start_seen_by(
+    witness: mpsc::UnboundedReceiver<Testimony>,
+    store: Arc<dyn Store>,
+    settings: Settings,
+    signals: Signals,
+) -> (Ending, Outcome) {
+    let mut scene = Scene::new(
+        store,
+        &settings.run,
+        &settings.stage,
+        settings.need.wanted,
+        witness,
+        signals,
+    );
     let ending = conduct(&mut scene, &settings, &mut Progress::silent()).await;
     let outcome = outcome(&scene, &settings, &ending);
     (ending, outcome)

@@ -1,0 +1,33 @@
+//! An API server that is away when it is needed no more.
+
+use rendezvous::Phase;
+use support::{
+    cluster::Cluster,
+    load_test::{ENDED_WITHIN, LoadTest, MAIN, ended},
+    wait,
+};
+
+use crate::load::{assert_together, count};
+
+#[test]
+fn runners_that_are_armed_start_on_time_without_an_api_server() {
+    let Some(cluster) = Cluster::start_with_node() else {
+        return;
+    };
+    let load_test = LoadTest::short(&cluster, 3, "5s", &[]).without_warmup();
+    load_test.apply();
+    let scheduler = load_test.start(&[MAIN]);
+    let pods = load_test.pods().wait_for_all(3, MAIN, Phase::Armed);
+    cluster.kill_api();
+    wait::until("the load of all three", ENDED_WITHIN, || {
+        pods.iter()
+            .all(|pod| count(&load_test, pod, "/main") > 0)
+            .then_some(())
+    });
+    assert!(scheduler.exited().is_none(), "{}", scheduler.stderr());
+    cluster.start_api();
+
+    let ended = ended(&scheduler);
+    let result = ended.assert(0).result();
+    assert_together(&load_test, &pods, "/main", &result);
+}
