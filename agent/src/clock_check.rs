@@ -76,12 +76,12 @@ struct Answer {
 
 impl Answer {
     fn of(clock: &Clock, terms: Terms) -> Self {
-        let reading = clock.now();
+        let (reading, fitness) = clock.fit_at(clock.moment(), terms);
         Self {
             utc: reading.midpoint(),
             bound: reading.bound().measured(),
             knowledge: clock.knowledge(),
-            unfit: clock.fit(terms).err().map(|unfit| unfit.to_string()),
+            unfit: fitness.err().map(|unfit| unfit.to_string()),
         }
     }
 

@@ -12,6 +12,7 @@ mod publishing;
 mod sources;
 mod starting;
 pub mod termination;
+mod witness;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use tokio::task::JoinHandle;
 use crate::cli::Cli;
 use crate::control::api::Api;
 use crate::decide::ending::K6Exit;
-use crate::decide::machine::{Action, Event, Machine, Moment, StopSignal};
+use crate::decide::machine::{Action, Event, Machine, Moment, StopSignal, Triggered};
 use crate::process::child::K6;
 use crate::process::orphans::Orphans;
 use crate::process::stderr::Tail;
@@ -153,7 +154,12 @@ impl Runner {
                 self.k6 = None;
             }
             Event::ReportWritten | Event::StoreTrouble { .. } => self.publisher.heard(&event),
-            Event::Triggered(_) => self.publisher.end_quiet(),
+            Event::Triggered(triggered) => {
+                if matches!(triggered, Triggered::Sent { .. }) {
+                    self.mark.fired();
+                }
+                self.publisher.end_quiet();
+            }
             _ => {}
         }
         let before = self.machine.phase();

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     Moment, Reading, Status,
-    discipline::{Fix, Rates},
+    discipline::{Fix, Interval, Rates},
     span,
     wall::WallReading,
 };
@@ -31,6 +31,15 @@ pub(crate) enum Anchor {
         /// How it is known.
         status: Status,
     },
+    /// What was measured contradicts what was measured before: [`Status::InDoubt`].
+    /// Until it is settled nobody knows how fast UTC runs, so
+    /// [`Rates::ASSUMED`] hold.
+    InDoubt {
+        /// From the earliest to the latest of all that was said.
+        hull: Fix,
+        /// What was held before the doubt.
+        before: Fix,
+    },
 }
 
 impl Anchor {
@@ -51,17 +60,37 @@ impl Anchor {
                 Reading {
                     earliest: utc,
                     latest: utc,
+                    held: utc,
                     status,
                 }
             }
             Self::Measured { fix, rates, status } => {
-                let interval = fix.carried(moment, rates);
-                Reading {
-                    earliest: interval.earliest,
-                    latest: interval.latest,
-                    status,
-                }
+                let known = fix.carried(moment, rates);
+                reading(known, known, status)
+            }
+            Self::InDoubt { hull, before } => {
+                let known = hull.carried(moment, Rates::ASSUMED);
+                let held = before.carried(moment, Rates::ASSUMED);
+                reading(known, held, Status::InDoubt)
             }
         }
+    }
+
+    /// Where UTC lay at `moment`, if anybody has measured it.
+    pub(crate) fn measured_at(&self, moment: Moment) -> Option<Interval> {
+        match self {
+            Self::WallClock { .. } => None,
+            Self::Measured { fix, rates, .. } => Some(fix.carried(moment, *rates)),
+            Self::InDoubt { hull, .. } => Some(hull.carried(moment, Rates::ASSUMED)),
+        }
+    }
+}
+
+fn reading(known: Interval, held: Interval, status: Status) -> Reading {
+    Reading {
+        earliest: known.earliest,
+        latest: known.latest,
+        held: held.midpoint(),
+        status,
     }
 }

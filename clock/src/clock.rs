@@ -79,14 +79,14 @@ impl Clock {
         Arc::clone(&self.known().knowledge)
     }
 
-    /// Whether the clock, as it reads now, keeps `terms`.
+    /// The time at `moment`, and whether the clock, as it reads then, keeps `terms`;
+    /// if not, why, in words for a report. A later round may mend it.
     ///
-    /// # Errors
-    /// Why it does not, in words for a report. A later round may mend it.
-    pub fn fit(&self, terms: Terms) -> Result<(), Unfit> {
-        let now = self.moment();
+    /// Both are of one look: no round comes in between.
+    pub fn fit_at(&self, moment: Moment, terms: Terms) -> (Reading, Result<(), Unfit>) {
         let known = self.known();
-        fit(&known.anchor.reading_at(now), &known.knowledge, terms)
+        let reading = known.anchor.reading_at(moment);
+        (reading, fit(&reading, &known.knowledge, terms))
     }
 
     /// Takes the wall clock at its word once more, as it stands now, and says
@@ -299,14 +299,32 @@ mod tests {
         };
         let machine = SimulatedTimebase::at(START);
         let clock = Clock::unsynchronised(machine.clone());
-        assert!(clock.fit(terms).is_err());
+        let now = |clock: &Clock| clock.fit_at(clock.moment(), terms).1;
+        assert!(now(&clock).is_err());
         let anchor = measured(&clock);
         clock.learn(anchor, Knowledge::clone(&clock.knowledge()));
-        assert_eq!(clock.fit(terms), Ok(()));
+        assert_eq!(now(&clock), Ok(()));
         machine.advance(Duration::from_secs(20));
-        let unfit = clock.fit(terms).expect_err("10 ms have become 20");
+        let unfit = now(&clock).expect_err("10 ms have become 20");
         let told = unfit.to_string();
         assert!(told.starts_with("clock error 20.1 ms > 15 ms"), "{told}");
+    }
+
+    #[test]
+    fn a_clock_is_judged_by_the_reading_that_is_told() {
+        let terms = Terms {
+            budget: Duration::from_millis(15),
+            require_ntp: true,
+        };
+        let machine = SimulatedTimebase::at(START);
+        let clock = Clock::unsynchronised(machine.clone());
+        clock.learn(measured(&clock), Knowledge::clone(&clock.knowledge()));
+        let kept = clock.moment();
+        machine.advance(Duration::from_secs(20));
+        let (then, fitness) = clock.fit_at(kept, terms);
+        assert_eq!((then, fitness), (clock.reading_at(kept), Ok(())));
+        let (now, fitness) = clock.fit_at(clock.moment(), terms);
+        assert!(fitness.is_err(), "{now:?}");
     }
 
     #[test]

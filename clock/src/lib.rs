@@ -9,7 +9,7 @@
 //! [`start`] gives a clock that is measured against time servers again and again on a
 //! thread of its own, and its [`Timekeeper`], who is told the instant and the firing;
 //! [`measure`] measures once. [`ntp`] asks the servers, `discipline` makes of their
-//! answers what can be known, [`Knowledge`] tells it, and [`Clock::fit`] says
+//! answers what can be known, [`Knowledge`] tells it, and [`Clock::fit_at`] says
 //! whether that is good enough to start by.
 //!
 //! [`wait_until`] blocks the thread it is called on until an instant.

@@ -62,6 +62,10 @@ pub struct Reading {
     /// [`Status::Unsynchronised`] the same as [`earliest`](Self::earliest): there
     /// is a best guess, and no bound.
     pub latest: DateTime<Utc>,
+    /// What to count down by: the midpoint, but under [`Status::InDoubt`] that of
+    /// what was held before the doubt. The midpoint of all that was said moves
+    /// with every wrong answer, and would move the instant along.
+    pub held: DateTime<Utc>,
     /// How this is known.
     pub status: Status,
 }
@@ -100,6 +104,7 @@ mod tests {
         Reading {
             earliest,
             latest,
+            held: earliest,
             status: Status::SystemClock,
         }
     }

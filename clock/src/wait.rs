@@ -42,9 +42,12 @@ pub enum Outcome {
 
 /// Blocks until `instant` by `clock`, or until `cancel`.
 ///
-/// - Never returns before `instant` by the clock's midpoint, so never early by
-///   more than the clock's error. How late it is the caller reads from the clock.
-///   An instant that is past is reached at once.
+/// - Never returns before `instant` by what the clock holds ([`Reading::held`]), so
+///   never early by more than the clock's error. How late it is the caller reads from
+///   the clock. An instant that is past is reached at once.
+/// - A clock in doubt is counted on by what it held before: the doubt may be settled
+///   yet, and moves nothing until it is. Whether the clock is fit to act by is the
+///   caller's to ask, at the end.
 /// - What is left is computed afresh after every sleep from what the clock knows
 ///   then. Steps and slews of the wall clock change nothing; after a suspend
 ///   across the instant it returns as soon as the machine runs again.
@@ -55,6 +58,8 @@ pub enum Outcome {
 ///
 /// Call it on a thread of its own: it blocks, and it may lower the thread's timer
 /// slack ([`MachineTimebase`](crate::MachineTimebase)).
+///
+/// [`Reading::held`]: crate::Reading::held
 pub fn wait_until(
     clock: &Clock,
     instant: DateTime<Utc>,
@@ -65,7 +70,7 @@ pub fn wait_until(
     let mut noticed = Vec::new();
     let mut seen = WallReading::take(clock.timebase());
     loop {
-        let left = instant.signed_duration_since(clock.now().midpoint());
+        let left = instant.signed_duration_since(clock.now().held);
         match pace::next(span::positive(left), spin) {
             Next::Sleep(duration) => clock.timebase().sleep(duration, cancel),
             // One round of this loop is one of the spin: it takes a microsecond,

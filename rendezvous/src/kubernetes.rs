@@ -27,6 +27,7 @@ mod poll;
 mod publishing;
 mod report_news;
 mod report_watch;
+mod server_date;
 mod view;
 mod writing;
 
@@ -55,6 +56,7 @@ use report_watch::ReportWatch;
 pub use connection::LONGEST_CALL;
 pub use failure::in_words;
 pub use names::config_map as config_map_name;
+pub use server_date::ServerDate;
 
 /// The Job that a run's ConfigMap belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +152,15 @@ impl KubernetesStore {
             owner,
             None,
         )
+    }
+
+    /// What time the API server says it is, by one request of [`LONGEST_CALL`] at most; nothing if it does not answer.
+    pub async fn server_date(&self) -> Option<ServerDate> {
+        self.calls
+            .server_date()
+            .await
+            .inspect_err(|failure| tracing::debug!(?failure, "the API server's Date is not known"))
+            .ok()
     }
 
     fn new(

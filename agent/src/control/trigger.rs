@@ -9,22 +9,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clock::{Cancel, Clock, Disturbance, Moment, Outcome, Reading};
-use rendezvous::LatePolicy;
 
 use super::api::Api;
 use super::ownership::Owner;
-use crate::decide::admission::is_late;
+use crate::decide::instant::{Instant, may_fire};
 use crate::decide::machine::Triggered;
 
 /// What the thread needs to know.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// When to resume k6.
-    pub start_at: DateTime<Utc>,
-    /// What to do when late.
-    pub late: LatePolicy,
-    /// How late is still on time.
-    pub tolerance: Duration,
+    /// When to resume k6, and how late is still on time.
+    pub instant: Instant,
     /// What the clock has to keep when the instant comes.
     pub clock: clock::Terms,
     /// Which k6.
@@ -38,7 +33,7 @@ pub struct Order {
 pub struct Outgoing {
     /// What came of it.
     pub triggered: Triggered,
-    /// When the resume was sent, if it was.
+    /// When it was decided to send the resume, if it was: see [`Triggered::Sent`].
     pub fired: Option<Moment>,
     /// Steps of the wall clock and suspends that were noticed. They changed nothing.
     pub disturbances: Vec<Disturbance>,
@@ -84,18 +79,21 @@ pub fn wait_and_resume(
     // If it cannot be written, the start is still on time: an armed runner needs the store no more.
     let _ = armed_written.recv_timeout(ARMED_WRITTEN_WITHIN);
     open_connection(order, clock, cancel, &runtime, &api);
-    let disturbances = match clock::wait_until(clock, order.start_at, order.spin, cancel) {
+    let disturbances = match clock::wait_until(clock, order.instant.start_at, order.spin, cancel) {
         Outcome::Reached { noticed } => noticed,
         Outcome::Cancelled => return nothing_sent(Triggered::Disarmed),
     };
+    if cancel.is_cancelled() {
+        return nothing_sent(Triggered::Disarmed);
+    }
     let moment = clock.moment();
-    let triggered = if cancel.is_cancelled() {
-        Triggered::Disarmed
-    } else if let Err(unfit) = clock.fit(order.clock) {
-        Triggered::Unfit(unfit.to_string())
-    } else {
-        fire(order, &clock.reading_at(moment), &runtime, &api)
+    // One look at the clock: what it is judged by is what is told of the start.
+    let (now, fitness) = clock.fit_at(moment, order.clock);
+    let triggered = match may_fire(&order.instant, &now, fitness) {
+        Ok(()) => fire(order.instant.start_at, &now, &runtime, &api),
+        Err(refused) => refused,
     };
+    tracing::debug!(answered_after = ?clock.moment().since(moment), "the instant was acted upon");
     Outgoing {
         fired: matches!(triggered, Triggered::Sent { .. }).then_some(moment),
         triggered,
@@ -103,17 +101,22 @@ pub fn wait_and_resume(
     }
 }
 
-/// Resumes k6, unless it is too late for that.
-fn fire(order: &Order, now: &Reading, runtime: &tokio::runtime::Runtime, api: &Api) -> Triggered {
+/// Resumes k6.
+///
+/// `now` is read before the request is written, with nothing in between but writing it. When the bytes left is not
+/// known: the HTTP client does not tell, and until the answer k6 has its part in the time. A thread that is stopped
+/// right here sends later than is told.
+fn fire(
+    start_at: DateTime<Utc>,
+    now: &Reading,
+    runtime: &tokio::runtime::Runtime,
+    api: &Api,
+) -> Triggered {
     let fired_at = now.midpoint();
-    let lateness = fired_at - order.start_at;
-    if order.late != LatePolicy::Join && is_late(lateness, order.tolerance) {
-        return Triggered::TooLate(lateness);
-    }
     match runtime.block_on(api.resume()) {
         Ok(reply) => Triggered::Sent {
             fired_at,
-            lateness,
+            lateness: fired_at - start_at,
             clock_error: now.bound().measured(),
             reply,
         },
@@ -131,7 +134,7 @@ fn open_connection(
     api: &Api,
 ) {
     loop {
-        let left = (order.start_at - clock.now().midpoint())
+        let left = (order.instant.start_at - clock.now().held)
             .to_std()
             .unwrap_or_default();
         // A late join has no time to lose, and no instant to hit.
@@ -143,7 +146,7 @@ fn open_connection(
         if let Ok(Ok(_)) = asked {
             return;
         }
-        let again_at = clock.now().midpoint() + TRY_AGAIN_AFTER.min(limit);
+        let again_at = clock.now().held + TRY_AGAIN_AFTER.min(limit);
         // Whichever way it ends, the next turn looks at the time and at the call-off.
         let _ = clock::wait_until(clock, again_at, Duration::ZERO, cancel);
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rendezvous::{LatePolicy, Phase, Plan, PlanId, PlanState, Report, RunId, StageName, Terms};
+use rendezvous::{
+    LatePolicy, Phase, Plan, PlanId, PlanState, Report, RunId, StageName, Terms, code,
+};
 
 /// What a runner was told about starts, by its own command line.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct Earlier {
     pub plan: Option<PlanId>,
     /// Whether it had counted down to that plan's instant.
     pub armed: bool,
+    /// Whether the load was made for certain, by it or by one before it.
+    pub started: bool,
     /// How far it got.
     pub phase: Phase,
 }
@@ -60,14 +64,26 @@ impl Earlier {
             .map(|report| Self {
                 plan: report.plan.clone(),
                 armed: report.armed,
+                started: proves_a_start(report),
                 phase: report.phase,
             })
     }
 
-    /// Whether it used this plan up, once the plan's instant is past: it may have made the load.
-    fn used_up(&self, plan: &PlanId) -> bool {
-        self.armed && self.plan.as_ref() == Some(plan)
+    /// Whether it used this plan up. One that was armed may have made the load once the plan's instant is `past`;
+    /// where a load is certain, no clock that has gone back since makes it undone.
+    fn used_up(&self, plan: &PlanId, past: bool) -> bool {
+        self.plan.as_ref() == Some(plan) && (self.started || (self.armed && past))
     }
+}
+
+/// A report of one that refused because the stage was used up says no more of it than that.
+fn proves_a_start(report: &Report) -> bool {
+    report.start.is_some()
+        || matches!(
+            report.phase,
+            Phase::Fired | Phase::Running | Phase::Finished
+        )
+        || report.exit_code == Some(code::USED_UP)
 }
 
 /// What a plan means for this runner now.
@@ -108,6 +124,8 @@ pub enum Verdict {
         id: PlanId,
         /// How far it got.
         phase: Phase,
+        /// Whether the load was made for certain, whatever the clock says.
+        started: bool,
         /// What to do about it: [`LatePolicy::Skip`] ends well, all else refuses.
         policy: LatePolicy,
     },
@@ -138,19 +156,19 @@ pub fn judge(
     };
     let (late, tolerance) = (rules.late_under(plan), rules.tolerance_under(plan));
     let by = now - start_at;
-    if (-by).to_std().is_ok_and(|ahead| ahead > Plan::LONGEST_WAIT) {
-        let too_far = format!("the plan's instant, {start_at}, is more than a day ahead");
-        return Verdict::Nothing(Some(too_far));
-    }
     if let Some(earlier) = earlier
-        && by > TimeDelta::zero()
-        && earlier.used_up(&id)
+        && earlier.used_up(&id, by > TimeDelta::zero())
     {
         return Verdict::UsedUp {
             id,
             phase: earlier.phase,
+            started: earlier.started,
             policy: late,
         };
+    }
+    if (-by).to_std().is_ok_and(|ahead| ahead > Plan::LONGEST_WAIT) {
+        let too_far = format!("the plan's instant, {start_at}, is more than a day ahead");
+        return Verdict::Nothing(Some(too_far));
     }
     if late != LatePolicy::Join && is_late(by, tolerance) {
         return Verdict::Late {
@@ -210,6 +228,7 @@ mod tests {
         Earlier {
             plan: Some(plan().id),
             armed: !matches!(phase, Phase::Starting | Phase::Ready),
+            started: matches!(phase, Phase::Fired | Phase::Running | Phase::Finished),
             phase,
         }
     }
@@ -337,11 +356,29 @@ mod tests {
         assert!(matches!(verdict, Verdict::Start { .. }), "{verdict:?}");
     }
 
+    #[rstest]
+    fn a_plan_by_which_load_was_made_is_used_up_though_the_clock_has_gone_back(
+        #[values(Phase::Fired, Phase::Running, Phase::Finished)] phase: Phase,
+        #[values(-90_000_000, -420_000, -1, 0)] millis: i64,
+    ) {
+        let verdict = judge(
+            Some(&plan()),
+            &rules(),
+            Some(&earlier(phase)),
+            after(millis),
+        );
+        assert!(
+            matches!(verdict, Verdict::UsedUp { started: true, .. }),
+            "{verdict:?}"
+        );
+    }
+
     #[test]
     fn another_plan_than_the_one_that_was_used_up_is_kept() {
         let earlier = Earlier {
             plan: Some(PlanId::new("another").unwrap()),
             armed: true,
+            started: true,
             phase: Phase::Finished,
         };
         let verdict = judge(Some(&plan()), &rules(), Some(&earlier), after(10));

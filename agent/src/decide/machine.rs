@@ -46,6 +46,8 @@ enum State {
     Armed {
         ending: Option<(Ending, Option<StopSignal>)>,
         k6_ended: Option<K6Exit>,
+        /// By this process's own clock the instant is long past then.
+        until: Instant,
     },
     /// The resume was sent, and k6 has not been seen running.
     Confirming {
@@ -99,6 +101,10 @@ pub struct Machine {
     tolerance: Duration,
     setup_done: Option<(Instant, Duration)>,
     start: Option<StartReport>,
+    /// That nobody could say what time the start was is told once.
+    closing_failed: bool,
+    /// That somebody without a vote contradicts the clock is told once.
+    contradicted: bool,
     vus: Option<u64>,
     api_seen: bool,
     ports_tried: u32,
@@ -137,6 +143,8 @@ impl Machine {
             tolerance: Terms::DEFAULT_TOLERANCE,
             setup_done: None,
             start: None,
+            closing_failed: false,
+            contradicted: false,
             vus: None,
             api_seen: false,
             ports_tried: 0,
@@ -333,7 +341,10 @@ impl Machine {
     }
 
     fn on_triggered(&mut self, triggered: Triggered, now: Moment<'_>) -> Vec<Action> {
-        let State::Armed { ending, k6_ended } = &mut self.state else {
+        let State::Armed {
+            ending, k6_ended, ..
+        } = &mut self.state
+        else {
             return Vec::new();
         };
         let (ending, k6_ended) = (ending.take(), *k6_ended);

@@ -15,17 +15,21 @@ pub struct Mark {
     pub start_at: DateTime<Utc>,
     /// The late policy that held, so that it can be told without the plan.
     pub late: LatePolicy,
+    /// Whether the resume was sent. Said only after the fact: where it is missing, it may have been sent.
+    #[serde(default)]
+    pub fired: bool,
 }
 
 impl Mark {
     /// Whether whoever left it may have made the load by now. It cannot be told from one that ended just before
-    /// the instant, as for an earlier report that says armed.
+    /// the instant, as for an earlier report that says armed. Where the resume was sent for certain, the clock has
+    /// no say: it may have gone back since.
     ///
     /// That holds for the stage, whichever plan stands there now: with the store's memory gone, another plan
     /// for the same run and stage proves nothing.
     #[must_use]
     pub fn is_used_up(&self, now: DateTime<Utc>) -> bool {
-        now > self.start_at
+        self.fired || now > self.start_at
     }
 }
 
@@ -40,6 +44,7 @@ mod tests {
             plan: PlanId::new("plan-1").unwrap(),
             start_at: "2026-06-01T12:00:00.123456789Z".parse().unwrap(),
             late: LatePolicy::Skip,
+            fired: false,
         }
     }
 
@@ -49,6 +54,15 @@ mod tests {
         assert!(!mark.is_used_up(mark.start_at - TimeDelta::nanoseconds(1)));
         assert!(!mark.is_used_up(mark.start_at));
         assert!(mark.is_used_up(mark.start_at + TimeDelta::nanoseconds(1)));
+    }
+
+    #[test]
+    fn one_that_was_fired_is_used_up_whatever_the_clock_says() {
+        let mark = Mark {
+            fired: true,
+            ..mark()
+        };
+        assert!(mark.is_used_up(mark.start_at - TimeDelta::days(2)));
     }
 
     #[test]

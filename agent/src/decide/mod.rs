@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod ending;
+pub mod instant;
 pub mod machine;
 pub mod mark;
 pub mod setup;

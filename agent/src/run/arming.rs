@@ -11,6 +11,7 @@ use super::Runner;
 use super::mark::Taken;
 use crate::control::api::Api;
 use crate::control::trigger::{Order, wait_and_resume};
+use crate::decide::instant::Instant;
 use crate::decide::machine::{Event, Triggered};
 use crate::decide::mark::Mark;
 
@@ -44,9 +45,11 @@ impl Runner {
             return;
         }
         let order = Order {
-            start_at,
-            late,
-            tolerance,
+            instant: Instant {
+                start_at,
+                late,
+                tolerance,
+            },
             clock: terms,
             owner,
             spin: self.spin,
@@ -75,7 +78,7 @@ impl Runner {
     }
 
     /// Before anything is sent, and before the thread that counts down begins.
-    fn leave_mark(&self, start_at: DateTime<Utc>, late: LatePolicy) -> Result<(), Taken> {
+    fn leave_mark(&mut self, start_at: DateTime<Utc>, late: LatePolicy) -> Result<(), Taken> {
         let (Some(plan), _) = self.machine.plan() else {
             return Ok(());
         };
@@ -83,6 +86,7 @@ impl Runner {
             plan: plan.clone(),
             start_at,
             late,
+            fired: false,
         })
     }
 }

@@ -13,7 +13,7 @@ use super::mark::MarkFile;
 use super::publishing::Publisher;
 use super::starting::Command;
 use super::termination::{LastWords, TerminationLog};
-use super::{Identity, Runner, moment, place, sources, starting};
+use super::{Identity, Runner, moment, place, sources, starting, witness};
 use crate::cli::{Cli, SetupMode};
 use crate::decide::admission::Rules;
 use crate::decide::machine::{Event, Machine, Settings};
@@ -75,7 +75,7 @@ pub async fn begin(cli: &Cli) -> Result<(Runner, UnboundedReceiver<Event>, Hold)
         code: code::USAGE,
         faults,
     })?;
-    let store =
+    let place::Opened { store, api_server } =
         place::open(cli).map_err(|error| Refused::new(Phase::Failed, code::NO_ACCESS, error))?;
     let place = place::take(&store, cli).await.map_err(|error| {
         let (phase, code) = error.phase_and_code();
@@ -108,6 +108,13 @@ pub async fn begin(cli: &Cli) -> Result<(Runner, UnboundedReceiver<Event>, Hold)
         last_tick: Instant::now(),
         last_words: TerminationLog::of(cli),
     };
+    if let (Some(api_server), true) = (api_server, runner.is_measured) {
+        witness::ask(
+            api_server,
+            runner.clock.clone(),
+            Arc::clone(&runner.timekeeper),
+        );
+    }
     sources::store(&store, &runner.identity, &runner.events);
     Ok((runner, inbox, place))
 }

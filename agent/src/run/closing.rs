@@ -30,7 +30,7 @@ impl Runner {
         };
         if tokio::time::timeout(CLOSING_WITHIN, closed).await.is_err() {
             tracing::warn!(
-                "the clock could not be measured after the start within {CLOSING_WITHIN:?}"
+                "the clock could not be measured within {CLOSING_WITHIN:?} after the load: a jump around the start cannot be ruled out"
             );
         }
         // The news of it may not have been read yet.

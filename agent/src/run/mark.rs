@@ -39,6 +39,7 @@ pub struct MarkFile {
     /// None where no marks are left.
     path: Option<PathBuf>,
     found: Option<Mark>,
+    left: Option<Mark>,
 }
 
 impl MarkFile {
@@ -48,6 +49,7 @@ impl MarkFile {
         Self {
             path: None,
             found: None,
+            left: None,
         }
     }
 
@@ -67,6 +69,7 @@ impl MarkFile {
             Ok(found) => Ok(Self {
                 path: Some(path),
                 found,
+                left: None,
             }),
             Err(source) => Err(Unreadable { path, source }),
         }
@@ -82,7 +85,7 @@ impl MarkFile {
     ///
     /// # Errors
     /// [`Taken`]; then nothing was changed.
-    pub fn leave(&self, mark: &Mark) -> Result<(), Taken> {
+    pub fn leave(&mut self, mark: &Mark) -> Result<(), Taken> {
         let Some(path) = &self.path else {
             return Ok(());
         };
@@ -92,7 +95,28 @@ impl MarkFile {
                 tracing::info!("no mark is left at {}: {error}", path.display());
                 Ok(())
             }
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.left = Some(mark.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds to the mark that was left that the resume was sent. Where that fails, the mark still says that it may
+    /// have been.
+    pub fn fired(&mut self) {
+        let (Some(path), Some(left)) = (&self.path, self.left.take()) else {
+            return;
+        };
+        let fired = Mark {
+            fired: true,
+            ..left.clone()
+        };
+        if let Err(error) = leave(path, &fired, Some(&left)) {
+            tracing::info!(
+                "the mark at {} does not tell of the start: {error}",
+                path.display()
+            );
         }
     }
 }
@@ -183,13 +207,14 @@ mod tests {
             plan: PlanId::new(plan).unwrap(),
             start_at: "2026-06-01T12:00:00Z".parse().unwrap(),
             late: LatePolicy::Refuse,
+            fired: false,
         }
     }
 
     #[test]
     fn the_next_process_finds_what_was_left_and_nothing_else_is() {
         let folder = Folder::new("mark-found");
-        let first = folder.find().unwrap();
+        let mut first = folder.find().unwrap();
         assert_eq!(first.found(), None);
         first.leave(&mark("p1")).unwrap();
         assert_eq!(folder.find().unwrap().found(), Some(&mark("p1")));
@@ -200,8 +225,28 @@ mod tests {
     fn a_process_that_comes_back_before_the_instant_leaves_its_own_in_place_of_it() {
         let folder = Folder::new("mark-again");
         folder.find().unwrap().leave(&mark("p1")).unwrap();
-        let again = folder.find().unwrap();
+        let mut again = folder.find().unwrap();
         again.leave(&mark("p2")).unwrap();
+        assert_eq!(folder.find().unwrap().found(), Some(&mark("p2")));
+        assert_eq!(folder.files().len(), 1);
+    }
+
+    #[test]
+    fn a_start_is_told_of_in_the_mark_that_was_left_and_in_no_other() {
+        let folder = Folder::new("mark-fired");
+        let mut first = folder.find().unwrap();
+        first.fired();
+        assert!(folder.files().is_empty(), "nothing was left yet");
+        first.leave(&mark("p1")).unwrap();
+        first.fired();
+        let fired = Mark {
+            fired: true,
+            ..mark("p1")
+        };
+        let mut next = folder.find().unwrap();
+        assert_eq!(next.found(), Some(&fired));
+        next.leave(&mark("p2")).unwrap();
+        first.fired();
         assert_eq!(folder.find().unwrap().found(), Some(&mark("p2")));
         assert_eq!(folder.files().len(), 1);
     }
@@ -209,7 +254,7 @@ mod tests {
     #[test]
     fn of_two_that_live_at_once_one_leaves_the_mark() {
         let folder = Folder::new("mark-twice");
-        let (first, second) = (folder.find().unwrap(), folder.find().unwrap());
+        let (mut first, mut second) = (folder.find().unwrap(), folder.find().unwrap());
         first.leave(&mark("p1")).unwrap();
         second.leave(&mark("p1")).unwrap_err();
         second.leave(&mark("p2")).unwrap_err();
@@ -236,7 +281,7 @@ mod tests {
     fn a_folder_that_is_not_there_is_no_trouble() {
         let run = RunId::new("r").unwrap();
         let (stage, runner) = (StageName::new("main").unwrap(), RunnerId::new("a").unwrap());
-        let file = MarkFile::find(Path::new("/nowhere"), &run, &stage, &runner).unwrap();
+        let mut file = MarkFile::find(Path::new("/nowhere"), &run, &stage, &runner).unwrap();
         file.leave(&mark("p1")).unwrap();
         MarkFile::none().leave(&mark("p1")).unwrap();
     }

@@ -39,21 +39,35 @@ impl NoPlace {
     }
 }
 
+/// The store of this runner.
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The same, where it is Kubernetes: its API server knows the time, too.
+    pub api_server: Option<Arc<KubernetesStore>>,
+}
+
 /// Opens the store. On Kubernetes the runner's id is its pod's UID.
 ///
 /// # Errors
 /// [`StoreError`] if it cannot be used.
-pub fn open(cli: &Cli) -> Result<Arc<dyn Store>, StoreError> {
+pub fn open(cli: &Cli) -> Result<Opened, StoreError> {
     match &cli.store {
         StoreLocation::Kubernetes { namespace, name } => {
             let pod = Pod {
                 name: cli.shown_name(),
                 uid: cli.runner.to_string(),
             };
-            let store = KubernetesStore::in_pod(namespace.as_deref(), name, pod)?;
-            Ok(Arc::new(store))
+            let store = Arc::new(KubernetesStore::in_pod(namespace.as_deref(), name, pod)?);
+            Ok(Opened {
+                store: Arc::clone(&store) as Arc<dyn Store>,
+                api_server: Some(store),
+            })
         }
-        location => location.open(),
+        location => Ok(Opened {
+            store: location.open()?,
+            api_server: None,
+        }),
     }
 }
 

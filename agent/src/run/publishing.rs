@@ -184,7 +184,7 @@ impl Publisher {
     }
 
     fn is_quiet(&self, clock: &Clock) -> bool {
-        let in_quiet = |instant| clock.now().latest >= instant - QUIET;
+        let in_quiet = |instant| clock.now().held >= instant - QUIET;
         self.awaits_armed.is_none() && self.quiet_before.is_some_and(in_quiet)
     }
 }

@@ -92,11 +92,8 @@ impl Belief {
     /// The instant has come, and `at` is when it was acted upon.
     pub(crate) fn fire(&mut self, at: Moment) {
         self.instant = None;
-        if let Anchor::Measured { fix, rates, .. } = self.anchor {
-            let fired = Fired {
-                at,
-                known: fix.carried(at, rates),
-            };
+        if let Some(known) = self.anchor.measured_at(at) {
+            let fired = Fired { at, known };
             self.fired = Some(fired);
             self.knowledge.firing = Some(fired.so_far());
         }
@@ -222,7 +219,10 @@ impl Belief {
                 self.knowledge.leap = held.anchor.leap;
                 measured(held.anchor, self.rates, status)
             }
-            State::InDoubt(doubt) => measured(doubt.hull, Rates::ASSUMED, Status::InDoubt),
+            State::InDoubt(doubt) => Anchor::InDoubt {
+                hull: doubt.hull,
+                before: doubt.before.anchor,
+            },
         };
         let reading = self.anchor.reading_at(end.at);
         self.knowledge.reading = reading;

@@ -132,6 +132,7 @@ mod tests {
         let reading = Reading {
             earliest: DateTime::UNIX_EPOCH,
             latest: DateTime::UNIX_EPOCH,
+            held: DateTime::UNIX_EPOCH,
             status: Status::Unsynchronised,
         };
         let silent = |kind| SourceKnowledge {
@@ -170,6 +171,7 @@ mod tests {
         let reading = Reading {
             earliest: epoch,
             latest: epoch,
+            held: epoch,
             status: Status::SystemClock,
         };
         let knowledge = Knowledge::of_wall_clock(reading);

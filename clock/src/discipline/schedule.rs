@@ -121,7 +121,7 @@ impl Schedule {
         let Some(instant) = self.instant else {
             return ordinary();
         };
-        let left = instant.at - reading.midpoint();
+        let left = instant.at - reading.held;
         let until = |before: Duration| Next::Wait(span::positive(left - span::signed(before)));
         if left <= -span::signed(CLOSING.1) {
             // It was let pass.

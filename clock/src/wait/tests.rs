@@ -9,7 +9,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    MachineTimebase, Raw, Timebase,
+    Knowledge, MachineTimebase, Raw, Status, Timebase,
+    anchor::Anchor,
+    discipline::{Fix, Interval},
+    ntp::Leap,
     simulation::{Event, SimulatedTimebase},
 };
 
@@ -212,6 +215,32 @@ fn what_the_clock_learns_in_mid_wait_moves_the_end_of_it() {
         wait_until(&clock, START + 60 * SECOND, DEFAULT_SPIN, &Cancel::new());
         let off = machine.true_elapsed() - TimeDelta::seconds(ran);
         assert!(off.abs() < TimeDelta::microseconds(10), "{off}");
+    }
+}
+
+/// One answer an hour off, either way, is all that it takes to be in doubt.
+#[test]
+fn a_doubt_does_not_move_the_end_of_the_wait() {
+    for off in [3600, -3600].map(TimeDelta::seconds) {
+        let machine = machine();
+        let clock = Clock::system(machine.clone());
+        let at = clock.moment();
+        let before = Fix {
+            at,
+            interval: Interval::around(clock.reading_at(at).midpoint(), MS),
+            leap: Leap::None,
+        };
+        let wrong = Interval::around(before.interval.midpoint() + off, MS);
+        let hull = Fix {
+            interval: before.interval.hull(wrong),
+            ..before
+        };
+        let knowledge = Knowledge::clone(&clock.knowledge());
+        clock.learn(Anchor::InDoubt { hull, before }, knowledge);
+        wait_until(&clock, START + 60 * SECOND, DEFAULT_SPIN, &Cancel::new());
+        let late = machine.true_elapsed() - TimeDelta::seconds(60);
+        assert!(late.abs() < TimeDelta::microseconds(10), "{late}");
+        assert_eq!(clock.now().status, Status::InDoubt);
     }
 }
 

@@ -71,7 +71,7 @@ fn a_start_by_a_real_server_is_timed_to_a_millisecond() {
         clock.knowledge().to_string(),
         format!("NTP {} (single)", server.address())
     );
-    assert_eq!(clock.fit(TERMS), Ok(()));
+    assert_eq!(clock.fit_at(clock.moment(), TERMS).1, Ok(()));
     assert!(ahead_of_the_machine(&clock).abs() < TimeDelta::milliseconds(20));
 
     keeper.fired(clock.moment());
@@ -94,7 +94,7 @@ fn one_server_of_three_that_is_off_is_outvoted() {
     };
     assert!((by - TimeDelta::seconds(5)).abs() < TimeDelta::seconds(1));
     assert!(ahead_of_the_machine(&clock).abs() < TimeDelta::seconds(1));
-    assert_eq!(clock.fit(TERMS), Ok(()));
+    assert_eq!(clock.fit_at(clock.moment(), TERMS).1, Ok(()));
 }
 
 #[test]
@@ -102,7 +102,11 @@ fn two_servers_that_differ_are_no_time() {
     let servers = [off_by(TimeDelta::zero()), off_by(TimeDelta::seconds(5))];
     let clock = measure(&servers.each_ref().map(FakeServer::address));
     assert_eq!(clock.now().bound(), ErrorBound::Unmeasured);
-    let unfit = clock.fit(TERMS).unwrap_err().to_string();
+    let unfit = clock
+        .fit_at(clock.moment(), TERMS)
+        .1
+        .unwrap_err()
+        .to_string();
     assert!(
         unfit.starts_with("clock unsynchronised: no majority of the time sources agrees"),
         "{unfit}"
@@ -114,7 +118,7 @@ fn a_server_that_is_hours_off_is_believed_once_it_has_said_so_three_times() {
     let server = off_by(TimeDelta::hours(-3));
     let clock = measure(&[server.address()]);
     assert_eq!(server.asked(), 3 * 4);
-    assert_eq!(clock.fit(TERMS), Ok(()));
+    assert_eq!(clock.fit_at(clock.moment(), TERMS).1, Ok(()));
     let off = ahead_of_the_machine(&clock) + TimeDelta::hours(3);
     assert!(off.abs() < TimeDelta::seconds(1), "{off}");
 }
@@ -125,7 +129,11 @@ fn where_nobody_answers_the_clock_is_unfit_and_says_who_did_not() {
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
     let clock = measure(&[address]);
     assert_eq!(
-        clock.fit(TERMS).unwrap_err().to_string(),
+        clock
+            .fit_at(clock.moment(), TERMS)
+            .1
+            .unwrap_err()
+            .to_string(),
         format!(
             "clock unsynchronised: no time source answers; \
              NTP {address}: refused: nothing listens on this UDP port there"
@@ -145,7 +153,7 @@ fn in_a_cloud_its_server_is_the_only_source() {
         let answer = |question: &_, _, now| vec![honest(question, now).into()];
         let _server = FakeServer::start_at(address, answer);
         let clock = measure_auto();
-        assert_eq!(clock.fit(TERMS), Ok(()));
+        assert_eq!(clock.fit_at(clock.moment(), TERMS).1, Ok(()));
         let knowledge = clock.knowledge();
         assert_eq!(knowledge.to_string(), "NTP Google Cloud (single)");
         assert_eq!(knowledge.sources.len(), 1);
@@ -163,7 +171,11 @@ fn without_a_cloud_the_kernel_is_asked_and_named_as_unverified_or_as_why_not() {
             .map(|source| &source.name)
             .collect();
         assert_eq!(names, ["AWS", "Google Cloud", "kernel"]);
-        let unfit = clock.fit(TERMS).unwrap_err().to_string();
+        let unfit = clock
+            .fit_at(clock.moment(), TERMS)
+            .1
+            .unwrap_err()
+            .to_string();
         for name in ["NTP AWS: ", "NTP Google Cloud: "] {
             assert!(unfit.contains(name), "{unfit}");
         }

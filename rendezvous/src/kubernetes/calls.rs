@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use http::Request;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, ListParams, PostParams, Preconditions};
+use kube::client::Body;
 use kube::{Api, Client};
 
 use super::access::{Attempt, Resource};
 use super::config_map::Place;
 use super::connection::Connection;
 use super::failure::Failure;
+use super::server_date::ServerDate;
 use crate::store::StoreError;
 
 /// Why a write was not made.
@@ -66,6 +69,18 @@ impl Calls {
 
     fn leases(&self, client: Client) -> Api<Lease> {
         Api::namespaced(client, &self.place.namespace)
+    }
+
+    /// What time the server says it is. `/version` is open to everybody who gets as far as the server, and an answer
+    /// that refuses it has a `Date` as well.
+    pub async fn server_date(&self) -> Result<ServerDate, Failure> {
+        let asked = self.connection.call(|client| async move {
+            let request = Request::get("/version")
+                .body(Body::empty())
+                .map_err(kube::Error::HttpError)?;
+            Ok(ServerDate::of(client.send(request).await?.headers()))
+        });
+        asked.await
     }
 
     /// The ConfigMap, if it is there.

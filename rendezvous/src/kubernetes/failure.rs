@@ -114,7 +114,10 @@ mod tests {
         ] {
             let text = in_words(&error);
             assert!(text.contains("no such tenant"), "{text}");
-            assert!(!text.contains("s3cret") && !text.contains("t0ken"), "{text}");
+            assert!(
+                !text.contains("s3cret") && !text.contains("t0ken"),
+                "{text}"
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use agent::control::{
     ownership::Owner,
     trigger::{Order, wait_and_resume},
 };
-use agent::decide::machine::Triggered;
+use agent::decide::{instant::Instant, machine::Triggered};
 use chrono::{DateTime, TimeDelta, Utc};
 use clock::{
     Cancel, Clock, MachineTimebase, SourceKind, Status, Terms, Timekeeper, wait::DEFAULT_SPIN,
@@ -56,10 +56,12 @@ impl Tminus {
     /// Resumes the target at the instant. Blocks until the resume is answered.
     pub fn start(&self, target: Owner, instant: DateTime<Utc>) -> Fired {
         let order = Order {
-            start_at: instant,
-            // None is left out, however late.
-            late: LatePolicy::Join,
-            tolerance: Duration::ZERO,
+            instant: Instant {
+                start_at: instant,
+                // None is left out, however late.
+                late: LatePolicy::Join,
+                tolerance: Duration::ZERO,
+            },
             clock: Terms {
                 budget: MAX_CLOCK_ERROR,
                 require_ntp: true,

@@ -7,7 +7,7 @@ use rendezvous::{Abort, LatePolicy, Phase, Plan, Slot, code};
 
 use super::k6::for_people;
 use super::limits::{ADMISSION_WAIT, BEYOND_SCHEDULER, TROUBLE_LIMIT};
-use super::time::no_time_at_the_instant;
+use super::time::{instant_never_came, long_past, no_time_at_the_instant};
 use super::{Action, Machine, Moment, State, StoreSide, Triggered, Trouble};
 use crate::decide::admission::{Verdict, judge};
 use crate::decide::ending::Ending;
@@ -137,6 +137,7 @@ impl Machine {
                 self.state = State::Armed {
                     ending: None,
                     k6_ended: None,
+                    until: long_past(start_at, now),
                 };
                 vec![Action::Arm {
                     start_at,
@@ -150,7 +151,9 @@ impl Machine {
                 let ending = late_ending(by, policy);
                 self.wind_up(ending, None, now)
             }
-            Verdict::UsedUp { id, phase, policy } => {
+            Verdict::UsedUp {
+                id, phase, policy, ..
+            } => {
                 self.seen = Some(id);
                 // So that the next process of this runner knows it, too. An earlier report could say no more.
                 self.armed = true;
@@ -232,6 +235,11 @@ impl Machine {
             State::Building { .. } | State::SettingUp | State::Waiting | State::Admitting => {
                 self.keep_waiting(now)
             }
+            State::Armed {
+                ending: None,
+                until,
+                ..
+            } if now.mono >= *until => self.wind_up(instant_never_came(), None, now),
             State::Confirming { .. } | State::Stopping { .. } => self.press_on(now),
             _ => Vec::new(),
         }
@@ -283,7 +291,12 @@ impl Machine {
         if let Some(mark) = mark.filter(|mark| mark.is_used_up(now.utc())) {
             return Some(Verdict::UsedUp {
                 id: mark.plan.clone(),
-                phase: Phase::Armed,
+                phase: if mark.fired {
+                    Phase::Fired
+                } else {
+                    Phase::Armed
+                },
+                started: mark.fired,
                 policy: mark.late,
             });
         }

@@ -103,7 +103,7 @@ impl Machine {
             .as_ref()
             .map(|start| now.utc() - (start.fired_at - start.lateness));
         let reason = format!(
-            "k6 was first seen running {} after the instant, though the resume was sent in time:              it was frozen or starved; `--late join` would let it run",
+            "k6 was first seen running {} after the instant, though the resume was sent in time: it was frozen or starved; `--late join` would let it run",
             by.map_or_else(String::new, for_people)
         );
         self.wind_up(Ending::own(Phase::Failed, code::LATE, reason), None, now)
@@ -184,10 +184,11 @@ impl Machine {
                 self.finish(end);
                 Vec::new()
             }
-            State::Armed { ending, .. } => {
+            State::Armed { ending, until, .. } => {
                 self.state = State::Armed {
                     ending: ending.clone(),
                     k6_ended: Some(exit),
+                    until: *until,
                 };
                 vec![Action::Disarm]
             }

@@ -24,6 +24,11 @@ pub const ADMISSION_WAIT: Duration = Duration::from_secs(2);
 /// How long an unmeasured clock that shows the instant as past is given to be measured, from the start of the agent:
 /// twice what it takes far servers to be resolved, asked, and heard three times because the clock is far off.
 pub const CLOCK_WAIT: Duration = Duration::from_secs(30);
+/// How much longer than it was to last a countdown may last: twice what nodes have been seen to be off. A clock that
+/// has gone back by more since it was good enough to arm by goes back again and again, and the instant may never come.
+pub const COUNTDOWN_BEYOND: Duration = Duration::from_mins(15);
+/// How much of a countdown a slew of the clock that limits are counted on can hide or add: the most that Linux allows.
+pub const FASTEST_SLEW: u32 = 10;
 /// How much longer than its scheduler a runner waits: the scheduler renews its promise every 30 s, and says so itself when
 /// it gives up.
 pub const BEYOND_SCHEDULER: Duration = Duration::from_secs(30);

@@ -2,12 +2,13 @@
 //! start, and does not say that an instant is past.
 
 use std::mem;
+use std::time::Instant;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use clock::{Closing, Firing, Status, Unfit, fit};
 use rendezvous::{Phase, code};
 
-use super::limits::CLOCK_WAIT;
+use super::limits::{CLOCK_WAIT, COUNTDOWN_BEYOND, FASTEST_SLEW};
 use super::{Action, Machine, Moment, State};
 use crate::decide::admission::Verdict;
 use crate::decide::ending::Ending;
@@ -61,7 +62,12 @@ impl Machine {
         verdict: &Verdict,
         now: Moment<'_>,
     ) -> Option<Vec<Action>> {
-        let (Verdict::Late { id, .. } | Verdict::UsedUp { id, .. }) = verdict else {
+        // A load that was made for certain needs no clock to be known.
+        let (Verdict::Late { id, .. }
+        | Verdict::UsedUp {
+            id, started: false, ..
+        }) = verdict
+        else {
             return None;
         };
         let trouble = self.clock_trouble()?;
@@ -82,6 +88,13 @@ impl Machine {
         if let Some(firing) = now.knowledge.firing {
             self.close_start(&firing);
         }
+        if let (Some(by), false) = (now.knowledge.witness_disagrees, self.contradicted) {
+            self.contradicted = true;
+            let by = seconds(by);
+            self.notes.push(format!(
+                "the time servers are at least {by} from the Date that the API server sends: one of them is wrong"
+            ));
+        }
         self.consider(now)
     }
 
@@ -90,6 +103,14 @@ impl Machine {
         let Some(start) = &mut self.start else { return };
         let by = match firing.closing {
             Closing::Awaited => return,
+            Closing::Failed if !self.closing_failed => {
+                self.closing_failed = true;
+                self.notes.push(
+                    "the clock could not be measured after the start: a jump cannot be ruled out"
+                        .to_owned(),
+                );
+                None
+            }
             Closing::Confirmed | Closing::Failed => None,
             Closing::Jumped { by } => Some(by),
         };
@@ -104,6 +125,21 @@ impl Machine {
         start.clock_error = Some(firing.bound);
         start.clock_jumped = by.is_some();
     }
+}
+
+/// When, by the monotonic clock, a countdown that begins now must be over, whatever the runner's clock becomes.
+pub(super) fn long_past(start_at: DateTime<Utc>, now: Moment<'_>) -> Instant {
+    let left = (start_at - now.utc()).to_std().unwrap_or_default();
+    now.mono + left + left / FASTEST_SLEW + COUNTDOWN_BEYOND
+}
+
+/// The clock was put back so far, or so often, that the countdown did not end.
+pub(super) fn instant_never_came() -> Ending {
+    let beyond = humantime::format_duration(COUNTDOWN_BEYOND);
+    let reason = format!(
+        "the instant did not come: since the countdown began the clock has gone back by {beyond} or more; look at the time servers"
+    );
+    Ending::own(Phase::Refused, code::NO_TIME, reason)
 }
 
 /// The instant came, and the clock was not good enough.

@@ -23,10 +23,10 @@ pub struct Moment<'a> {
 }
 
 impl Moment<'_> {
-    /// UTC, as well as it is known.
+    /// UTC, as well as it is known: in doubt, as it was held before.
     #[must_use]
     pub fn utc(&self) -> DateTime<Utc> {
-        self.time.midpoint()
+        self.time.held
     }
 }
 
@@ -101,11 +101,13 @@ pub enum Triggered {
     NotSent(String),
     /// The resume was sent, once.
     Sent {
-        /// When.
+        /// When the agent decided to send: read just before the request is written, which is the last thing known for
+        /// certain. The bytes leave some tenths of a millisecond later, and more where the thread is held up in
+        /// between, or where the connection had to be opened anew.
         fired_at: DateTime<Utc>,
         /// By how much later than the instant.
         lateness: TimeDelta,
-        /// The clock's error then; none if nobody has measured it.
+        /// The clock's error then, without the way from there to the first byte; none if nobody has measured it.
         clock_error: Option<Duration>,
         /// What k6 said.
         reply: Reply,

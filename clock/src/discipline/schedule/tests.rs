@@ -32,6 +32,7 @@ impl Life {
             let reading = Reading {
                 earliest: utc - MS,
                 latest: utc + MS,
+                held: utc,
                 status: Status::Synchronised {
                     by: SourceKind::Ntp,
                 },

@@ -95,6 +95,27 @@ fn one_wrong_answer_is_doubted_and_then_forgotten() {
     assert!(world.is_covered());
 }
 
+/// Whether what is counted on is the truth, `off`, to a hundredth of a second.
+fn holds(world: &World, off: TimeDelta) -> bool {
+    (world.reading().held - world.utc() - off).abs() < TimeDelta::milliseconds(10)
+}
+
+#[test]
+fn what_was_held_before_a_doubt_is_counted_on_until_it_is_settled() {
+    for step in [3600, -3600].map(TimeDelta::seconds) {
+        let mut world = world_of(&["a"]);
+        world.servers[0].error = step;
+        for _ in 0..2 {
+            world.live_to_next_round();
+            assert_eq!(world.reading().status, Status::InDoubt);
+            assert!(holds(&world, TimeDelta::zero()));
+        }
+        world.live_to_next_round();
+        assert_eq!(world.reading().status, SYNCHRONISED);
+        assert!(holds(&world, step));
+    }
+}
+
 #[test]
 fn answers_that_keep_contradicting_each_other_are_never_followed() {
     let mut world = world_of(&["a"]);
@@ -105,6 +126,7 @@ fn answers_that_keep_contradicting_each_other_are_never_followed() {
         }
         world.live_to_next_round();
         assert_eq!(world.reading().status, Status::InDoubt, "{step}");
+        assert!(holds(&world, TimeDelta::zero()), "{step}");
         assert!(world.is_covered());
     }
 }

@@ -242,6 +242,52 @@ fn an_armed_runner_whose_clock_is_lost_says_so_and_counts_on() {
     );
 }
 
+/// One answer that is an hour ahead, of a single server.
+#[test]
+fn a_doubt_about_an_hour_does_not_bring_the_instant_nearer() {
+    let mut bench = Bench::waiting(settings(), NTP);
+    let utc = noon();
+    let time = Reading {
+        latest: utc + TimeDelta::hours(1),
+        ..reading(utc, MS, Status::InDoubt)
+    };
+    let now = Moment {
+        mono: bench.began,
+        time,
+        knowledge: &bench.knowledge,
+    };
+    bench.machine.handle(Event::ClockMeasured, now);
+    let board = Event::Board {
+        plan: Ok(Some(set_for(20 * 60))),
+        abort: Ok(None),
+    };
+    bench.machine.handle(board, now);
+    bench.machine.handle(Event::Tick, now);
+    assert!(bench.machine.end().is_none());
+    assert_eq!(bench.machine.phase(), Phase::Starting);
+    let actions = bench.measured(NTP, MS);
+    assert!(is_armed(&actions), "{actions:?}");
+}
+
+#[test]
+fn a_clock_that_goes_back_again_and_again_does_not_keep_a_runner_armed_for_ever() {
+    let mut bench = Bench::waiting(settings(), NTP);
+    bench.board(Some(set_for(600)));
+    // The instant is ever ten minutes ahead.
+    let mut go_on = |minutes: u64| {
+        bench.ahead -= TimeDelta::minutes(minutes.cast_signed());
+        bench.pass(60 * minutes)
+    };
+    for _ in 0..25 {
+        assert_eq!(go_on(1), []);
+    }
+    assert_eq!(go_on(1), [Action::Disarm]);
+    bench.on(Event::Triggered(Triggered::Disarmed));
+    bench.stopped();
+    assert_eq!(bench.end(), (Phase::Refused, 71));
+    assert!(bench.reason().contains("gone back"), "{}", bench.reason());
+}
+
 fn firing(by_ms: i64, closing: Closing) -> Option<Firing> {
     Some(Firing {
         utc: noon() + TimeDelta::seconds(10) + TimeDelta::milliseconds(by_ms),
@@ -276,6 +322,30 @@ fn a_clock_that_jumped_around_the_start_is_told_of() {
     let notes = bench.machine.take_notes();
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert!(notes[0].contains("-2.000 s"), "{notes:?}");
+}
+
+#[test]
+fn that_no_source_confirms_the_time_of_the_start_is_told_once() {
+    let mut bench = Bench::running();
+    bench.knowledge.firing = firing(0, Closing::Failed);
+    bench.on(Event::ClockMeasured);
+    bench.on(Event::ClockMeasured);
+    assert!(!bench.machine.start().unwrap().clock_jumped);
+    let notes = bench.machine.take_notes();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("a jump cannot be ruled out"), "{notes:?}");
+}
+
+#[test]
+fn a_witness_that_contradicts_the_clock_is_told_of_once_and_changes_nothing() {
+    let mut bench = Bench::waiting(settings(), NTP);
+    bench.knowledge.witness_disagrees = Some(TimeDelta::milliseconds(-3500));
+    bench.on(Event::ClockMeasured);
+    bench.on(Event::ClockMeasured);
+    assert_eq!(bench.machine.phase(), Phase::Ready);
+    let notes = bench.machine.take_notes();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("-3.500 s"), "{notes:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ fn marked_for(seconds: i64, late: LatePolicy) -> Settings {
             plan: PlanId::new("plan-1").unwrap(),
             start_at: noon() + TimeDelta::seconds(seconds),
             late,
+            fired: false,
         }),
         ..settings()
     }
@@ -57,6 +58,38 @@ fn a_mark_whose_instant_is_ahead_keeps_nobody_from_it() {
     bench.pass(1);
     bench.status(7);
     assert_eq!(bench.machine.phase(), Phase::Running);
+}
+
+/// A clock that has gone back by minutes, or is not known yet, shows the instant as ahead.
+#[rstest]
+#[case(Status::SystemClock)]
+#[case(Status::Unsynchronised)]
+#[case(Status::InDoubt)]
+fn a_stage_whose_start_is_certain_is_used_up_whatever_the_clock_says(#[case] status: Status) {
+    let mut marked = marked_for(300, LatePolicy::Refuse);
+    if let Some(mark) = &mut marked.mark {
+        mark.fired = true;
+    }
+    let mut bench = Bench::with_clock(marked, status);
+    bench.pass(0);
+    assert_eq!(bench.end(), (Phase::Refused, 77));
+
+    let mut bench = Bench::with_clock(settings(), status);
+    bench.on(earlier_report(Phase::Running, true));
+    bench.board(Some(set_for(300)));
+    assert_eq!(bench.end(), (Phase::Refused, 77));
+}
+
+#[test]
+fn a_stage_that_an_earlier_process_found_used_up_stays_so() {
+    let Event::Earlier(Some(mut report)) = earlier_report(Phase::Refused, true) else {
+        panic!("it is a report");
+    };
+    report.exit_code = Some(77);
+    let mut bench = Bench::new(settings());
+    bench.on(Event::Earlier(Some(report)));
+    bench.board(Some(set_for(300)));
+    assert_eq!(bench.end(), (Phase::Refused, 77));
 }
 
 #[test]
