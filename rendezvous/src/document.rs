@@ -75,3 +75,18 @@ pub struct DocumentError {
     /// What is wrong with it.
     pub problem: Problem,
 }
+
+/// Checks what a document says of itself against the name of what holds it (`holder`, such as "file"): one that
+/// contradicts it was put there by a mistake, and is nobody's.
+pub(crate) fn same<T: PartialEq + fmt::Display>(
+    field: &'static str,
+    found: &T,
+    promised: &T,
+    holder: &str,
+) -> Result<(), Problem> {
+    if found == promised {
+        return Ok(());
+    }
+    let detail = format!("it is {found}, and the {holder} is that of {promised}");
+    Err(Problem::Value { field, detail })
+}

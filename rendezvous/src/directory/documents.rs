@@ -5,7 +5,7 @@ use std::path::Path;
 use super::file::Content;
 use super::layout::shown;
 use crate::abort::Abort;
-use crate::document::{DocumentError, DocumentKind, Problem};
+use crate::document::{DocumentError, DocumentKind, Problem, same};
 use crate::names::{RunnerId, StageName};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -15,7 +15,7 @@ use crate::store::Slot;
 pub fn plan(content: &Content, path: &Path, stage: &StageName) -> Slot<Plan> {
     document(DocumentKind::Plan, content, path, |text| {
         let plan = Plan::from_json(text)?;
-        same("stage", &plan.stage, stage)?;
+        same("stage", &plan.stage, stage, "file")?;
         Ok(plan)
     })
 }
@@ -34,8 +34,8 @@ pub fn report(
 ) -> Slot<Report> {
     document(DocumentKind::Report, content, path, |text| {
         let report = Report::from_json(text)?;
-        same("stage", &report.stage, stage)?;
-        same("runner", &report.runner, runner)?;
+        same("stage", &report.stage, stage, "file")?;
+        same("runner", &report.runner, runner, "file")?;
         Ok(report)
     })
 }
@@ -69,18 +69,4 @@ fn document<T>(
         location: shown(path),
         problem,
     })
-}
-
-/// A document that contradicts its file's name was put there by a mistake, and is
-/// nobody's.
-fn same<T: PartialEq + std::fmt::Display>(
-    field: &'static str,
-    found: &T,
-    promised: &T,
-) -> Result<(), Problem> {
-    if found == promised {
-        return Ok(());
-    }
-    let detail = format!("it is {found}, and the file is that of {promised}");
-    Err(Problem::Value { field, detail })
 }

@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::Pod;
 use super::names::{self, MANAGED_BY, REPORT, RUN, STAGE, TMINUS};
-use crate::document::{DocumentError, DocumentKind, Problem};
+use crate::document::{DocumentError, DocumentKind, Problem, same};
 use crate::names::{RunnerId, StageName};
 use crate::report::Report;
 use crate::store::Slot;
@@ -86,8 +86,8 @@ pub fn report(
         ))),
     };
     let checked = read.and_then(|report| {
-        same("stage", &report.stage, stage)?;
-        same("runner", &report.runner, runner)?;
+        same("stage", &report.stage, stage, "Lease")?;
+        same("runner", &report.runner, runner, "Lease")?;
         Ok(report)
     });
     checked.map(Some).map_err(|problem| DocumentError {
@@ -95,19 +95,6 @@ pub fn report(
         location,
         problem,
     })
-}
-
-/// A report that contradicts its Lease's name was put there by a mistake, and is nobody's.
-fn same<T: PartialEq + std::fmt::Display>(
-    field: &'static str,
-    found: &T,
-    promised: &T,
-) -> Result<(), Problem> {
-    if found == promised {
-        return Ok(());
-    }
-    let detail = format!("it is {found}, and the Lease is that of {promised}");
-    Err(Problem::Value { field, detail })
 }
 
 /// The client library has its own type for times. Times that it cannot hold are no times of ours.
