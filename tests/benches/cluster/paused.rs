@@ -116,6 +116,8 @@ fn manifests(api: Api, target: &str) -> Value {
             {"name": "K6_NO_USAGE_REPORT", "value": "true"},
         ],
         "volumeMounts": [{"name": "script", "mountPath": "/scripts"}],
+        // As in the manifests that are shipped.
+        "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
     });
     let job = json!({
         "apiVersion": "batch/v1",
