@@ -2,7 +2,6 @@
 //! threads go in, and what it decides is done.
 
 mod arming;
-mod backoff;
 mod beginning;
 mod closing;
 mod last;
@@ -163,6 +162,7 @@ impl Runner {
             _ => {}
         }
         let before = self.machine.phase();
+        let heard_by_all = matches!(event, Event::Board { .. });
         let knowledge = self.clock.knowledge();
         let now = moment(&self.clock, &knowledge);
         let actions = self.machine.handle(event, now);
@@ -181,6 +181,9 @@ impl Runner {
         }
         for action in actions {
             self.perform(action);
+        }
+        if heard_by_all {
+            self.publisher.wait_for_turn(&self.machine, &self.clock);
         }
     }
 

@@ -11,17 +11,16 @@
 //! that has kept somebody waiting is not used again.
 
 mod access;
-mod backoff;
 mod calls;
 mod config_map;
 mod connection;
-mod crowd;
 mod edit;
 mod failure;
 mod in_pod;
 mod lease;
 pub(crate) mod names;
 mod object_watch;
+mod pacing;
 mod plan_watch;
 mod poll;
 mod publishing;
@@ -47,8 +46,8 @@ use crate::store::{Board, Hold, ReportEvent, Revision, Slot, Store, StoreError, 
 use calls::Calls;
 use config_map::{BoardContent, Content, Place};
 use connection::Connection;
-use crowd::Crowd;
 use edit::Entry;
+use pacing::Pacing;
 use plan_watch::PlanWatch;
 use publishing::Publishing;
 use report_watch::ReportWatch;
@@ -85,7 +84,7 @@ pub struct KubernetesStore {
     /// Watches have others.
     watches: Arc<Connection>,
     owner: Option<Owner>,
-    crowd: Crowd,
+    pacing: Arc<Pacing>,
     publishing: Publishing,
 }
 
@@ -170,14 +169,14 @@ impl KubernetesStore {
         owner: Option<Owner>,
         pod: Option<Pod>,
     ) -> Self {
-        let crowd = Crowd::default();
+        let pacing = Arc::new(Pacing::new());
         let calls = Arc::new(Calls::new(Arc::new(calls), place));
         Self {
-            publishing: Publishing::new(Arc::clone(&calls), crowd.clone(), pod),
+            publishing: Publishing::new(Arc::clone(&calls), Arc::clone(&pacing), pod),
             calls,
             watches: Arc::new(watches),
             owner,
-            crowd,
+            pacing,
         }
     }
 }
@@ -191,7 +190,7 @@ impl Store for KubernetesStore {
     async fn read(&self, stage: &StageName) -> Result<Board, StoreError> {
         let object = self.calls.config_map().await?;
         let board = BoardContent::of(object.as_ref(), stage).board(self.calls.place(), stage);
-        self.crowd.note(&board);
+        self.pacing.note(&board);
         Ok(board)
     }
 
@@ -199,7 +198,7 @@ impl Store for KubernetesStore {
         PlanWatch::new(
             Arc::clone(&self.calls),
             Arc::clone(&self.watches),
-            self.crowd.clone(),
+            Arc::clone(&self.pacing),
             stage.clone(),
         )
         .into_stream()

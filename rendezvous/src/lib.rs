@@ -7,6 +7,7 @@
 //! never a panic and never silently "no plan".
 
 pub mod abort;
+mod backoff;
 pub mod code;
 pub mod directory;
 pub mod document;
@@ -21,6 +22,7 @@ pub mod store;
 mod wire;
 
 pub use abort::Abort;
+pub use backoff::Backoff;
 pub use directory::DirectoryStore;
 pub use document::{DocumentError, DocumentKind, Problem};
 pub use duration::duration_within;

@@ -181,12 +181,12 @@ impl Machine {
         (self.seen.as_ref(), self.armed)
     }
 
-    /// How many runners our plan wants; one, as long as there is none.
+    /// How many runners our plan wants, once there is one.
     #[must_use]
-    pub fn runners_wanted(&self) -> u32 {
+    pub fn runners_wanted(&self) -> Option<u32> {
         let plan = self.board.as_ref().and_then(Option::as_ref);
         let ours = plan.filter(|plan| self.settings.rules.is_ours(plan));
-        ours.map_or(1, |plan| plan.runners_wanted)
+        ours.map(|plan| plan.runners_wanted)
     }
 
     /// Whether nothing may be published, so that a report of this process does not

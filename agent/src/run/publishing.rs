@@ -1,5 +1,6 @@
 //! Publishing the report: at each change and about every ten seconds, more rarely where there are thousands of
-//! runners; one write at a time, and none in the second before the instant, except that the runner is armed.
+//! runners; one write at a time, and none in the second before the instant, except that the runner is armed. What all
+//! runners have to tell at the same moment they tell one after another.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clock::Clock;
-use rendezvous::{ClockReport, Report, Store, pace};
+use rendezvous::pace::{Crowd, some_jitter};
+use rendezvous::{Backoff, ClockReport, Report, Store, pace};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
-use super::backoff::{Backoff, some_jitter};
 use super::{Identity, sources};
 use crate::decide::machine::{Event, Machine, StoreSide};
 use crate::process::stderr::Tail;
@@ -35,11 +36,15 @@ pub struct Publisher {
     dirty: bool,
     writing: Option<JoinHandle<()>>,
     renew_at: Instant,
+    /// Since when a plan is waited for.
+    began: Instant,
     /// How many runners the plan wants, which all write.
-    runners_wanted: u32,
+    runners_wanted: Option<u32>,
     backoff: Backoff,
     /// After a failed write, not at once again.
     not_before: Instant,
+    /// When it is this runner's turn among all that have the same to tell.
+    turn: Instant,
     quiet_before: Option<DateTime<Utc>>,
     /// Waits for the report that the runner is armed.
     awaits_armed: Option<Sender<()>>,
@@ -55,9 +60,11 @@ impl Publisher {
             dirty: true,
             writing: None,
             renew_at: Instant::now(),
-            runners_wanted: 1,
+            began: Instant::now(),
+            runners_wanted: None,
             backoff: Backoff::default(),
             not_before: Instant::now(),
+            turn: Instant::now(),
             quiet_before: None,
             awaits_armed: None,
         }
@@ -80,11 +87,28 @@ impl Publisher {
         hears
     }
 
+    /// What there is to tell comes of something that all runners have heard just now.
+    pub fn wait_for_turn(&mut self, machine: &Machine, clock: &Clock) {
+        self.runners_wanted = machine.runners_wanted();
+        if !self.dirty {
+            return;
+        }
+        let runners = self.runners_wanted.unwrap_or(1);
+        let spread = match self.quiet_before {
+            Some(instant) => {
+                let left = (instant - clock.now().held).to_std().unwrap_or_default();
+                pace::spread_of_armed(runners, left)
+            }
+            None => pace::spread(runners),
+        };
+        self.turn = Instant::now() + spread.mul_f64(rand::random());
+    }
+
     /// The instant is over.
     pub fn end_quiet(&mut self) {
         self.quiet_before = None;
-        let spread = spread_over(self.runners_wanted).mul_f64(rand::random());
-        self.not_before = Instant::now() + LOAD_COMES_FIRST + spread;
+        let spread = spread_over(self.runners_wanted.unwrap_or(1)).mul_f64(rand::random());
+        self.turn = Instant::now() + LOAD_COMES_FIRST + spread;
     }
 
     /// What came of the last write.
@@ -93,8 +117,7 @@ impl Publisher {
             Event::ReportWritten => {
                 self.writing = None;
                 self.backoff.reset();
-                self.renew_at =
-                    Instant::now() + some_jitter(pace::renew_every(self.runners_wanted));
+                self.renew_at = Instant::now() + some_jitter(self.crowd().renews_every());
             }
             Event::StoreTrouble {
                 side: StoreSide::Writing,
@@ -112,14 +135,9 @@ impl Publisher {
     pub fn next_due(&self) -> Duration {
         if self.writing.is_some() {
             // An event ends it.
-            return pace::renew_every(self.runners_wanted);
+            return self.crowd().renews_every();
         }
-        let due = if self.dirty {
-            self.not_before
-        } else {
-            self.renew_at
-        };
-        let left = due.saturating_duration_since(Instant::now());
+        let left = self.due().saturating_duration_since(Instant::now());
         if self.quiet_before.is_some() && self.awaits_armed.is_none() {
             left.max(LOOK_AGAIN_AFTER)
         } else {
@@ -136,9 +154,7 @@ impl Publisher {
         tail: &Tail,
     ) {
         self.runners_wanted = machine.runners_wanted();
-        let now = Instant::now();
-        let due = self.dirty || now >= self.renew_at;
-        if !due || now < self.not_before || self.writing.is_some() || self.is_quiet(clock) {
+        if Instant::now() < self.due() || self.writing.is_some() || self.is_quiet(clock) {
             return;
         }
         self.dirty = false;
@@ -180,6 +196,23 @@ impl Publisher {
             }
             told = true;
             tokio::time::sleep(pauses.after_failure()).await;
+        }
+    }
+
+    /// When the next report is to be written, unless it is quiet then.
+    fn due(&self) -> Instant {
+        let earliest = self.not_before.max(self.turn);
+        if self.dirty {
+            earliest
+        } else {
+            earliest.max(self.renew_at)
+        }
+    }
+
+    fn crowd(&self) -> Crowd {
+        match self.runners_wanted {
+            Some(runners) => Crowd::Wanted(runners),
+            None => Crowd::Untold(self.began.elapsed()),
         }
     }
 

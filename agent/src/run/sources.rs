@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use procfs::process::Process;
-use rendezvous::{Store, StoreError};
+use rendezvous::{Backoff, Store, StoreError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
 use super::Identity;
-use super::backoff::Backoff;
 use crate::control::api::{Api, ApiError};
 use crate::decide::machine::{Event, StopSignal, StoreSide};
 use crate::process::signals;

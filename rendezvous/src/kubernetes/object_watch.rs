@@ -20,9 +20,9 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::backoff::Backoff;
 use super::connection::Connection;
 use super::failure::Failure;
+use crate::backoff::Backoff;
 
 /// For how much longer than it was to last a watch is waited for: the server ends it in time,
 /// and what is not ended then is a lost connection.

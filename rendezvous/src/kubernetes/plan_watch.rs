@@ -2,23 +2,20 @@
 //! polling, which is sure.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream, Stream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::calls::Calls;
 use super::config_map::BoardContent;
 use super::connection::Connection;
-use super::crowd::Crowd;
 use super::object_watch::{Loss, ObjectWatch, Selection, Sight};
+use super::pacing::Pacing;
 use super::poll::{Poll, Polled};
 use super::view::{Look, Version, View};
 use crate::names::StageName;
-use crate::pace;
 use crate::store::{Board, StoreError};
 
 enum News {
@@ -30,8 +27,7 @@ enum News {
 pub struct PlanWatch {
     calls: Arc<Calls>,
     stage: StageName,
-    crowd: Crowd,
-    hurry: Arc<Notify>,
+    pacing: Arc<Pacing>,
     news: BoxStream<'static, News>,
     view: View,
     /// Why the watch was lost, if no change has come by it since. It was said.
@@ -43,7 +39,7 @@ impl PlanWatch {
     pub fn new(
         calls: Arc<Calls>,
         watches: Arc<Connection>,
-        crowd: Crowd,
+        pacing: Arc<Pacing>,
         stage: StageName,
     ) -> Self {
         let selection = Selection {
@@ -52,10 +48,9 @@ impl PlanWatch {
             fields: Some(format!("metadata.name={}", calls.place().name)),
             labels: None,
         };
-        let sharing = crowd.clone();
-        let watch = ObjectWatch::new(watches, selection, move || watch_for(&sharing));
-        let hurry = Arc::new(Notify::new());
-        let poll = Poll::new(Arc::clone(&calls), crowd.clone(), Arc::clone(&hurry));
+        let pace = Arc::clone(&pacing);
+        let watch = ObjectWatch::new(watches, selection, move || pace.watch_for());
+        let poll = Poll::new(Arc::clone(&calls), Arc::clone(&pacing));
         let news = stream::select(
             watch.into_stream().map(News::Watched),
             poll.into_stream().map(News::Polled),
@@ -63,8 +58,7 @@ impl PlanWatch {
         Self {
             calls,
             stage,
-            crowd,
-            hurry,
+            pacing,
             news: news.boxed(),
             view: View::default(),
             lost: None,
@@ -100,7 +94,7 @@ impl PlanWatch {
             };
             if let Some(content) = self.view.look(look) {
                 let board = content.board(self.calls.place(), &self.stage);
-                self.crowd.note(&board);
+                self.pacing.note(&board);
                 return Some(Ok(board));
             }
         }
@@ -113,6 +107,7 @@ impl PlanWatch {
                 objects,
                 version,
             } => {
+                self.pacing.watches(true);
                 // A name is one object's.
                 Some(self.look(Some(asked), Some(version), objects.first()))
             }
@@ -149,6 +144,7 @@ impl PlanWatch {
     /// What is lost with the watch is only speed. So it is logged, and what cannot be read is
     /// told only if polling finds it so as well, and that at once.
     fn lose(&mut self, loss: Loss) {
+        self.pacing.watches(false);
         if self.lost.as_ref() == Some(&loss) {
             return;
         }
@@ -158,21 +154,7 @@ impl PlanWatch {
         } else {
             tracing::info!("polling for the plan until it can be watched again: {error}");
         }
-        self.hurry.notify_one();
+        self.pacing.hurry();
         self.lost = Some(loss);
     }
-}
-
-/// How many watches a second all runners together begin, at most: few beside their polls
-/// and reports (see [`pace`]).
-const WATCHES_PER_SECOND: u32 = 10;
-/// For how long a runner watches where there are few of them: about as long as two polls, so
-/// that a lost connection is noticed after one or two of them.
-const SHORTEST_WATCH: Duration = Duration::from_secs(20);
-
-/// For how long a watch is asked for, some more or less of it, so that the watches of runners
-/// that began together do not all end together.
-fn watch_for(crowd: &Crowd) -> Duration {
-    let lasts = Duration::from_secs(1) * crowd.runners_wanted() / WATCHES_PER_SECOND;
-    pace::with_jitter(lasts.max(SHORTEST_WATCH), rand::random_range(-1.0..=1.0))
 }

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::backoff::Backoff;
 use super::calls::Calls;
-use super::crowd::Crowd;
-use crate::pace;
+use super::pacing::Pacing;
+use crate::backoff::Backoff;
 use crate::store::StoreError;
 
 /// What a poll brought, and when it was asked for.
@@ -20,23 +18,19 @@ pub type Polled = (Instant, Result<Option<ConfigMap>, StoreError>);
 /// Polls a run's ConfigMap.
 pub struct Poll {
     calls: Arc<Calls>,
-    crowd: Crowd,
-    hurry: Arc<Notify>,
+    pacing: Arc<Pacing>,
     backoff: Backoff,
     pause: Duration,
 }
 
 impl Poll {
-    /// Polling as often as the crowd allows, more often after a failure, and at once when
-    /// it is told to hurry.
-    pub fn new(calls: Arc<Calls>, crowd: Crowd, hurry: Arc<Notify>) -> Self {
-        let pause = pause(&crowd);
+    /// Polling as often as is allowed, more often after a failure, and at once when there is reason to hurry.
+    pub fn new(calls: Arc<Calls>, pacing: Arc<Pacing>) -> Self {
         Self {
             calls,
-            crowd,
-            hurry,
+            pause: pacing.poll_pause(),
+            pacing,
             backoff: Backoff::default(),
-            pause,
         }
     }
 
@@ -49,13 +43,12 @@ impl Poll {
     }
 
     async fn next(&mut self) -> Polled {
-        // Whether it was told to hurry or the time is up, it is time.
-        let _ = timeout(self.pause, self.hurry.notified()).await;
+        self.pacing.pause(self.pause).await;
         let asked = Instant::now();
         let found = self.calls.config_map().await;
         self.pause = if found.is_ok() {
             self.backoff.reset();
-            pause(&self.crowd)
+            self.pacing.poll_pause()
         } else {
             // One that was waited for in vain has taken its pause already: what is missed by
             // a connection that swallows everything is there a call's time later.
@@ -63,12 +56,4 @@ impl Poll {
         };
         (asked, found)
     }
-}
-
-/// Until the next poll, if all is well.
-fn pause(crowd: &Crowd) -> Duration {
-    pace::with_jitter(
-        pace::poll_every(crowd.runners_wanted()),
-        rand::random_range(-1.0..=1.0),
-    )
 }

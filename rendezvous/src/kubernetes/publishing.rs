@@ -6,10 +6,9 @@ use k8s_openapi::api::coordination::v1::Lease;
 
 use super::Pod;
 use super::calls::{Calls, Refusal};
-use super::crowd::Crowd;
+use super::pacing::Pacing;
 use super::writing::{Pauses, in_time};
 use super::{lease, names};
-use crate::pace;
 use crate::report::Report;
 use crate::store::StoreError;
 
@@ -17,7 +16,7 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub struct Publishing {
     calls: Arc<Calls>,
-    crowd: Crowd,
+    pacing: Arc<Pacing>,
     pod: Option<Pod>,
     /// The Lease as it stood after it was last written.
     known: Mutex<Option<Lease>>,
@@ -25,10 +24,10 @@ pub struct Publishing {
 
 impl Publishing {
     /// Reports from a pod.
-    pub fn new(calls: Arc<Calls>, crowd: Crowd, pod: Option<Pod>) -> Self {
+    pub fn new(calls: Arc<Calls>, pacing: Arc<Pacing>, pod: Option<Pod>) -> Self {
         Self {
             calls,
-            crowd,
+            pacing,
             pod,
             known: Mutex::new(None),
         }
@@ -40,7 +39,7 @@ impl Publishing {
         let change = async {
             let (mut known, mut pauses) = (self.known_as(&name), Pauses::default());
             loop {
-                let renewed_every = pace::renew_every(self.crowd.runners_wanted());
+                let renewed_every = self.pacing.renews_every();
                 let pod = self.pod.as_ref();
                 let written = match known.take() {
                     Some(found) => {
@@ -70,6 +69,7 @@ impl Publishing {
         };
         let lease = in_time(change, late).await?;
         *self.known() = Some(lease);
+        self.pacing.renewed();
         Ok(())
     }
 

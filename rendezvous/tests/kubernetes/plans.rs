@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 use crate::api::{Answer, Api, Asked, LONG, bookmark, error_event, event, store};
-use crate::samples::{config_map, plan_for, stage, with_plan, within};
+use crate::samples::{config_map, lease, plan_for, report, stage, with_plan, within};
 
 type Boards = BoxStream<'static, Result<Board, StoreError>>;
 
@@ -88,14 +88,47 @@ async fn a_change_of_what_is_not_ours_is_no_news() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_quiet_watch_costs_is_a_watch_in_20_s_and_a_poll_in_10_s() {
-    let (api, client) = Api::answering(well(vec![], vec![], Answer::not_found()));
+    let object = with_plan(5, "a");
+    let (api, client) = Api::answering(well(vec![object.clone()], vec![], Answer::ok(object)));
     let mut boards = store(client).watch(&stage());
-    assert_eq!(next_plan(&mut boards, 1).await, None);
+    assert_eq!(next_plan(&mut boards, 1).await.as_deref(), Some("a"));
     is_silent(&mut boards, 600).await;
     assert_eq!(api.times("list").len(), 1);
     let (watches, polls) = (api.times("watch").len(), api.times("get").len());
     assert!((25..=38).contains(&watches), "{watches}");
     assert!((50..=75).contains(&polls), "{polls}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_long_as_no_plan_comes_it_is_asked_for_ever_more_rarely() {
+    let (api, client) = Api::answering(well(vec![], vec![], Answer::not_found()));
+    let mut boards = store(client).watch(&stage());
+    assert_eq!(next_plan(&mut boards, 1).await, None);
+    is_silent(&mut boards, 3600).await;
+    assert_eq!(api.times("list").len(), 1);
+    let (watches, polls) = (api.times("watch").len(), api.times("get").len());
+    assert!((13..=35).contains(&watches), "{watches}");
+    assert!((26..=45).contains(&polls), "{polls}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_of_life_before_there_is_a_plan_brings_a_poll_with_it() {
+    let (api, client) = Api::answering(|asked| match asked.verb {
+        "list" => Answer::list(5, vec![]),
+        "watch" => Answer::Stuck(vec![]),
+        "create" | "update" => Answer::ok(lease(6, "k6-1", 1)),
+        _ if asked.resource == "leases" => Answer::ok(lease(6, "k6-1", 1)),
+        _ => Answer::not_found(),
+    });
+    let store = store(client);
+    let mut boards = store.watch(&stage());
+    assert_eq!(next_plan(&mut boards, 1).await, None);
+    is_silent(&mut boards, 7).await;
+    let polls = || api.times("get").len();
+    let before = polls();
+    store.publish(&report("k6-1", 1)).await.unwrap();
+    is_silent(&mut boards, 1).await;
+    assert_eq!(polls(), before + 1);
 }
 
 #[tokio::test(start_paused = true)]

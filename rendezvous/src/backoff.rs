@@ -1,14 +1,15 @@
-//! How long to wait after a failure.
+//! How long to leave a store alone that has failed.
 
 use std::time::Duration;
 
 /// After the first failure.
 const FIRST: Duration = Duration::from_secs(1);
-/// However many failures there were: once the API server is back, nobody is blind for longer.
+/// However many failures there were: once the store is back, nobody is blind for longer.
 const LONGEST: Duration = Duration::from_secs(4);
 /// The part of a pause that is left to chance, so that runners that lost their server together
-/// do not come back together: with it, the longest pause is 5 s, and the mean of all is 3 s.
-const SHARE: std::ops::RangeInclusive<f64> = 0.25..=1.25;
+/// do not come back together: with it, the longest pause is 5 s, and the mean of all is 3.7 s. A runner makes three
+/// kinds of requests (it watches, polls and reports), together fewer than one a second.
+const SHARE: std::ops::RangeInclusive<f64> = 0.6..=1.25;
 
 /// Pauses that double with each failure in a row.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ impl Backoff {
     }
 
     /// Something failed: how long to wait now.
+    #[must_use]
     pub fn after_failure(&mut self) -> Duration {
         let pause = LONGEST.min(FIRST * 2_u32.saturating_pow(self.failures.min(8)));
         self.failures = self.failures.saturating_add(1);
@@ -36,7 +38,7 @@ mod tests {
 
     fn within(pause: Duration, nominal: u64) -> bool {
         let share = pause.as_secs_f64() / Duration::from_secs(nominal).as_secs_f64();
-        (0.249..=1.251).contains(&share)
+        (0.599..=1.251).contains(&share)
     }
 
     #[test]
@@ -65,9 +67,9 @@ mod tests {
     }
 
     #[test]
-    fn in_the_long_run_it_is_less_than_one_attempt_a_second() {
+    fn in_the_long_run_three_of_them_make_less_than_one_attempt_a_second() {
         let mut backoff = Backoff::default();
         let all: Duration = (0..1_000).map(|_| backoff.after_failure()).sum();
-        assert!(all > Duration::from_secs(2_500), "{all:?}");
+        assert!(all > Duration::from_secs(3_500), "{all:?}");
     }
 }
