@@ -11,6 +11,7 @@ use rendezvous::{LatePolicy, RunId, StageName, Terms};
 
 use super::place::{Place, RunArguments};
 use super::values;
+use crate::decide::lead::LeastLead;
 use crate::decide::quorum::Need;
 use crate::run::result::Telling;
 use crate::run::settings::{Settings, Unarmed};
@@ -125,22 +126,22 @@ impl GatherArguments {
         }
     }
 
-    /// What the start of a run's stage is to be. `least_lead`: the least time in which all runners
-    /// hear of an instant.
+    /// What the start of a run's stage is to be. `least_lead`: what it takes until all runners
+    /// have heard of an instant.
     #[must_use]
     pub fn settings(
         &self,
         run: RunId,
         stage: StageName,
         need: Need,
-        least_lead: Duration,
+        least_lead: LeastLead,
     ) -> Settings {
         Settings {
             run,
             stage,
             need,
             max_wait: self.max_wait,
-            lead: self.lead.unwrap_or(DEFAULT_LEAD).max(least_lead),
+            lead: self.lead.unwrap_or(DEFAULT_LEAD).max(least_lead.whole()),
             least_lead,
             at: self.at,
             terms: Terms {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rendezvous::{RunId, StageName};
 
-use crate::decide::instant::LEAST_LEAD;
+use crate::decide::lead::LeastLead;
 use crate::decide::quorum::Need;
 use crate::run::settings::Unarmed;
 use crate::testing::{run_id, stage};
@@ -49,7 +49,9 @@ fn a_start_has_sensible_defaults() {
     assert!(!start.wait);
     let need = start.gather.need(4).unwrap();
     assert_eq!((need.wanted, need.minimum), (4, 4));
-    let settings = start.gather.settings(run_id(), stage(), need, LEAST_LEAD);
+    let settings = start
+        .gather
+        .settings(run_id(), stage(), need, LeastLead::IN_A_DIRECTORY);
     assert_eq!(settings.max_wait, Duration::from_secs(900));
     assert_eq!(settings.lead, Duration::from_secs(3));
     assert_eq!(settings.unarmed, Unarmed::Start);
@@ -69,7 +71,10 @@ fn the_lead_is_never_below_the_least(
         panic!()
     };
     let need = start.gather.need(4).unwrap();
-    let least = Duration::from_secs(least);
+    let least = LeastLead {
+        writing: Duration::ZERO,
+        hearing: Duration::from_secs(least),
+    };
     let settings = start.gather.settings(run_id(), stage(), need, least);
     assert_eq!(settings.lead, Duration::from_secs(expected));
     assert_eq!(settings.least_lead, least);
@@ -238,7 +243,9 @@ fn a_budget_for_the_clocks_goes_into_the_plan() {
             minimum: 4,
             grace_period: Duration::ZERO,
         };
-        let settings = start.gather.settings(run_id(), stage(), need, LEAST_LEAD);
+        let settings = start
+            .gather
+            .settings(run_id(), stage(), need, LeastLead::IN_A_DIRECTORY);
         settings.terms.max_clock_error
     };
     let twenty = start_with("--max-clock-error 20ms");

@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use clap::builder::TypedValueParser;
 use rendezvous::{Plan, Terms, duration_within};
 
-use crate::decide::instant::LEAST_LEAD;
+use crate::decide::lead::LeastLead;
 
 /// An hour: a longer lead is an instant, and there is `--at` for that.
 const LONGEST_LEAD: Duration = Duration::from_secs(3600);
@@ -28,7 +28,7 @@ pub fn grace_period(text: &str) -> Result<Duration, String> {
 
 /// How far ahead the instant is set.
 pub fn lead(text: &str) -> Result<Duration, String> {
-    duration_within(text, LEAST_LEAD..=LONGEST_LEAD)
+    duration_within(text, LeastLead::IN_A_DIRECTORY.whole()..=LONGEST_LEAD)
 }
 
 /// How late is still on time.

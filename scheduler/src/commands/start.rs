@@ -3,7 +3,6 @@
 use rendezvous::kubernetes::{Owner, config_map_name};
 use rendezvous::{KubernetesStore, RunId, Store, StoreLocation};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::OnceCell;
 use tracing::{info, warn};
 
@@ -14,9 +13,8 @@ use crate::cluster::{
     Awaited, Cluster, JobName, Subject, Witness, await_job, check_agents, check_own, check_selector,
 };
 use crate::decide::access::Source;
-use crate::decide::instant::LEAST_LEAD;
 use crate::decide::job::{account, more_later, uid};
-use crate::decide::lead::least_on_kubernetes;
+use crate::decide::lead::LeastLead;
 use crate::decide::words;
 use crate::exit::Code;
 use crate::run::settings::Settings;
@@ -30,7 +28,7 @@ struct Found {
     run: RunId,
     venue: Venue,
     runners: u32,
-    least_lead: Duration,
+    least_lead: LeastLead,
 }
 
 /// Starts the stages of a run.
@@ -82,7 +80,8 @@ pub async fn start(arguments: StartArguments, console: &Console) -> Result<Code,
 
 /// What each stage is to be.
 fn stages(arguments: &StartArguments, found: &Found) -> Result<Vec<Settings>, Stop> {
-    let (gather, least) = (&arguments.gather, found.least_lead);
+    let (gather, least_lead) = (&arguments.gather, found.least_lead);
+    let least = least_lead.whole();
     let need = gather.need(found.runners).map_err(Stop::usage)?;
     if let Some(lead) = gather.lead.filter(|lead| *lead < least) {
         let (lead, least) = (
@@ -98,7 +97,7 @@ fn stages(arguments: &StartArguments, found: &Found) -> Result<Vec<Settings>, St
     let stages = arguments.stage.iter().enumerate();
     Ok(stages
         .map(|(n, stage)| {
-            let mut settings = gather.settings(found.run.clone(), stage.clone(), need, least);
+            let mut settings = gather.settings(found.run.clone(), stage.clone(), need, least_lead);
             (settings.wait, settings.followed) = (arguments.wait, n < last);
             settings
         })
@@ -117,7 +116,7 @@ fn in_directory(
             witness: None,
         },
         runners: arguments.runners.unwrap_or(1),
-        least_lead: LEAST_LEAD,
+        least_lead: LeastLead::IN_A_DIRECTORY,
     })
 }
 
@@ -145,7 +144,7 @@ async fn of_pods(
             witness: subject.map(|subject| Witness::new(cluster, subject)),
         },
         runners,
-        least_lead: least_on_kubernetes(runners),
+        least_lead: LeastLead::on_kubernetes(runners),
     })
 }
 
@@ -208,6 +207,6 @@ async fn of_job(
             witness: Some(Witness::new(cluster, Subject::Job { name, uid })),
         },
         runners,
-        least_lead: least_on_kubernetes(runners),
+        least_lead: LeastLead::on_kubernetes(runners),
     })
 }

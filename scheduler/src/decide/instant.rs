@@ -5,11 +5,6 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use rendezvous::Plan;
 
-/// The least time between setting the instant and the instant. A runner polls a
-/// store in a directory every 100 ms and then still has to arm; on a machine that
-/// is busy with building VUs that has to fit several times over.
-pub const LEAST_LEAD: Duration = Duration::from_secs(1);
-
 /// Why an instant cannot be set, or cannot stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CannotSet {
@@ -106,14 +101,17 @@ pub fn fits(now: DateTime<Utc>, at: DateTime<Utc>, least: Duration) -> Result<()
 }
 
 /// Whether an instant that stands in the store since just now can be kept by all runners.
-/// `least`: the least time in which all of them hear of it. Half of it will do, as a write takes
-/// its time too, and no instant that was only just far enough off is to fail by that.
+/// `hearing`: the least time in which all of them hear of it.
 ///
 /// # Errors
-/// [`CannotSet::PublishedLate`] if it is less than half of `least` away.
-pub fn published(now: DateTime<Utc>, at: DateTime<Utc>, least: Duration) -> Result<(), CannotSet> {
+/// [`CannotSet::PublishedLate`] if it is less than that away.
+pub fn published(
+    now: DateTime<Utc>,
+    at: DateTime<Utc>,
+    hearing: Duration,
+) -> Result<(), CannotSet> {
     let left = at - now;
-    if left < delta(least / 2) {
+    if left < delta(hearing) {
         return Err(CannotSet::PublishedLate { at, left });
     }
     Ok(())
@@ -140,6 +138,8 @@ mod tests {
     use chrono::Timelike;
     use proptest::prelude::*;
     use rstest::rstest;
+
+    const LEAST_LEAD: Duration = Duration::from_secs(1);
 
     #[rstest]
     #[case::already_whole(0, 3_000)]
@@ -178,7 +178,7 @@ mod tests {
     #[case::too_slowly(-2_000, Some("was 2s past"))]
     fn a_write_that_took_too_long_is_told(#[case] left_ms: i64, #[case] says: Option<&str>) {
         let now = noon() - TimeDelta::milliseconds(left_ms);
-        let published = published(now, noon(), LEAST_LEAD);
+        let published = published(now, noon(), Duration::from_millis(500));
         let told = published.err().map(|error| error.to_string());
         assert_eq!(told.is_some(), says.is_some(), "{told:?}");
         assert!(

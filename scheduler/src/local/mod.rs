@@ -17,7 +17,7 @@ use tracing::{error, info};
 
 use crate::cli::LocalArguments;
 use crate::decide::ending::Ending;
-use crate::decide::instant::LEAST_LEAD;
+use crate::decide::lead::LeastLead;
 use crate::exit::Code;
 use crate::run::scene::Scene;
 use crate::run::signals::Signals;
@@ -50,7 +50,7 @@ async fn run(arguments: &LocalArguments, console: &Console) -> Result<Code, Loca
     let launch = Launch::prepare(arguments)?;
     let gather = &arguments.gather;
     let need = gather.need(arguments.runners).map_err(LocalError::Need)?;
-    let mut settings = gather.settings(RunId::random(), stage(), need, LEAST_LEAD);
+    let mut settings = gather.settings(RunId::random(), stage(), need, LeastLead::IN_A_DIRECTORY);
     settings.wait = true;
     let (run, runners) = (&settings.run, runner_ids(arguments.runners));
 

@@ -285,7 +285,8 @@ impl Gathering<'_> {
         let time = self.scene.read_time_of_all(now);
         let clock = time.clock?;
         let enough = time.voters >= self.settings.need.minimum as usize;
-        let fits = fits(clock.utc(now), self.settings.at?, self.settings.least_lead);
+        let least = self.settings.least_lead.whole();
+        let fits = fits(clock.utc(now), self.settings.at?, least);
         fits.err().filter(|_| enough).map(Ending::CannotSet)
     }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use rendezvous::{RunId, StageName, Terms};
 
+use crate::decide::lead::LeastLead;
 use crate::decide::quorum::Need;
 
 /// What to do if not all are armed shortly before the instant.
@@ -30,8 +31,8 @@ pub struct Settings {
     pub max_wait: Duration,
     /// How far ahead the instant is set, at least.
     pub lead: Duration,
-    /// The least time in which all runners hear of an instant.
-    pub least_lead: Duration,
+    /// What it takes until all runners have heard of an instant.
+    pub least_lead: LeastLead,
     /// The instant, if it is asked for.
     pub at: Option<DateTime<Utc>>,
     /// The terms of the start.

@@ -44,7 +44,7 @@ impl Gathering<'_> {
         now: Instant,
     ) -> Option<Gathered> {
         let clock = time.clock?;
-        let (lead, least) = (self.settings.lead, self.settings.least_lead);
+        let (lead, least) = (self.settings.lead, self.settings.least_lead.whole());
         let start_at = match instant(clock.utc(now), lead, self.settings.at, least) {
             Ok(start_at) => start_at,
             Err(error) => return Some(Gathered::Ended(Ending::CannotSet(error))),
@@ -69,10 +69,11 @@ impl Gathering<'_> {
         runners: Vec<RunnerId>,
         clock: AgreedClock,
     ) -> Gathered {
-        let (now, least) = (clock.utc(Instant::now()), self.settings.least_lead);
+        let now = clock.utc(Instant::now());
+        let hearing = self.settings.least_lead.hearing;
         let in_time = plan
             .start_at()
-            .map_or(Ok(()), |at| published(now, at, least));
+            .map_or(Ok(()), |at| published(now, at, hearing));
         let expected = Expected::Runners(runners);
         match in_time {
             Ok(()) => Gathered::Set { plan, expected },

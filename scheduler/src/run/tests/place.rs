@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep};
 
 use crate::decide::ending::Ending;
-use crate::decide::instant::LEAST_LEAD;
+use crate::decide::lead::LeastLead;
 use crate::decide::outcome::Outcome;
 use crate::decide::quorum::Need;
 use crate::run::scene::Scene;
@@ -97,7 +97,7 @@ impl Place {
             },
             max_wait: seconds(60),
             lead: seconds(3),
-            least_lead: LEAST_LEAD,
+            least_lead: LeastLead::IN_A_DIRECTORY,
             at: None,
             terms: Terms::default(),
             unarmed: Unarmed::Start,
