@@ -7,6 +7,7 @@
 //! Where the programs are not there (or, for a node, the test does not run as root), there is no cluster, and the test
 //! is skipped; that says so, and fails in CI.
 
+mod client;
 mod control_plane;
 mod images;
 pub mod keeper;
@@ -34,6 +35,7 @@ use namespace::Access;
 use node::Node;
 use programs::{NodePrograms, Programs};
 
+pub use client::{client, config};
 pub use images::{
     AGENT as AGENT_IMAGE, BUSYBOX as BUSYBOX_IMAGE, PLAIN_K6 as PLAIN_K6_IMAGE,
     SCHEDULER as SCHEDULER_IMAGE,
@@ -334,26 +336,23 @@ impl Cluster {
     fn wait_for_api(&self) {
         let kubectl = self.kubectl();
         self.wait_for("the API server to be ready", || {
-            kubectl.attempt(["get", "--raw", "/readyz"])
+            let asked = kubectl.attempt(["get", "--raw", "/readyz"]);
+            asked.map_err(|answer| what_is_not_ready(&answer))
         });
     }
 
     fn wait_for(&self, what: &str, attempt: impl Fn() -> Result<String, String>) {
-        let mut known = String::new();
-        wait::until(what, READY_WITHIN, || {
+        wait::until_ok(what, READY_WITHIN, || {
             self.keeper.assert_all_run();
-            let error = match attempt() {
-                Ok(done) => return Some(done),
-                Err(error) => error,
-            };
-            // A test shows it only when it fails.
-            if error != known {
-                eprintln!("no {what}: {error}");
-                known = error;
-            }
-            None
+            attempt()
         });
     }
+}
+
+/// Of the API server's list of what is ready (`[+]`) and what is not (`[-]`), what is not.
+fn what_is_not_ready(answer: &str) -> String {
+    let lines = answer.lines().filter(|line| !line.starts_with("[+]"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Where the API server is reached through a proxy: on loopback, by what its certificate calls that.

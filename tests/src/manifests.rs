@@ -92,6 +92,13 @@ impl Manifests {
     }
 }
 
+/// A manifest of the shipped `setup`, for another namespace.
+pub fn set_up_for(namespace: &Namespace, file: &str) -> String {
+    let text = fs::read_to_string(shipped().join("setup").join(file)).unwrap();
+    let here = format!("namespace: {}", namespace.name());
+    text.replace("namespace: load-test", &here)
+}
+
 /// The folder that is shipped.
 pub fn shipped() -> PathBuf {
     repository().join("docker/kubernetes")

@@ -4,15 +4,17 @@ use std::{thread::sleep, time::Duration};
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod as Object};
 use kube::{
-    Api, Client, Config,
+    Api,
     api::{EvictParams, ListParams},
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use rendezvous::{KubernetesStore, Phase, Report, RunnerId, StageName, Store};
 use tokio::runtime::{self, Runtime};
 
 use super::{JOB, PODS_WITHIN};
-use crate::{cluster::Namespace, wait};
+use crate::{
+    cluster::{self, Namespace},
+    wait,
+};
 
 /// Between two looks at the API server, which has two cores with everything else.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -43,12 +45,7 @@ impl Pods {
             .enable_all()
             .build()
             .unwrap();
-        let client = runtime.block_on(async {
-            let kubeconfig = Kubeconfig::read_from(namespace.kubeconfig()).unwrap();
-            let options = KubeConfigOptions::default();
-            let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-            Client::try_from(config.unwrap()).unwrap()
-        });
+        let client = runtime.block_on(cluster::client(namespace.kubeconfig()));
         Self {
             api: Api::namespaced(client.clone(), namespace.name()),
             store: KubernetesStore::with_client(client, namespace.name(), JOB, None),
@@ -56,10 +53,10 @@ impl Pods {
         }
     }
 
-    /// All pods of Jobs that there are now, by name.
+    /// All pods of indexed Jobs that there are now, by name.
     pub fn all(&self) -> Vec<Pod> {
-        let of_jobs = ListParams::default().labels("batch.kubernetes.io/job-name");
-        let list = self.runtime.block_on(self.api.list(&of_jobs)).unwrap();
+        let indexed = ListParams::default().labels("batch.kubernetes.io/job-completion-index");
+        let list = self.runtime.block_on(self.api.list(&indexed)).unwrap();
         list.items.into_iter().map(Pod::of).collect()
     }
 

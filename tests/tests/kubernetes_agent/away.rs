@@ -1,7 +1,8 @@
 //! The API server is away, or is not heard: what began goes on, and what waits is found again.
 
-use std::{thread::sleep, time::Duration};
+use std::{collections::BTreeMap, thread::sleep, time::Duration};
 
+use chrono::TimeDelta;
 use rendezvous::Phase;
 use support::{
     cluster::{self, Cluster},
@@ -12,13 +13,19 @@ use support::{
     wait,
 };
 
-use crate::pod::{Run, ended, k6_run};
+use crate::pod::{Pod, Run, ended, k6_run};
 
 /// Long enough for a runner to see the plan and to be armed, on a busy machine.
 const LEAD: Duration = Duration::from_secs(4);
 
 /// Longer than it takes until a server that is back is watched again, and then to be armed.
 const POLLED: Duration = Duration::from_secs(12);
+
+/// What the scheduler gives so few runners at least.
+const LEAD_OF_MANY: Duration = Duration::from_secs(20);
+
+/// How long before the instant the scheduler looks who is armed.
+const ARMED_BEFORE: TimeDelta = TimeDelta::seconds(2);
 
 #[test]
 fn an_armed_runner_needs_no_api_server() {
@@ -48,36 +55,63 @@ fn an_armed_runner_needs_no_api_server() {
 }
 
 #[test]
-fn a_waiting_runner_comes_back_without_a_storm_when_the_api_server_does() {
+fn twenty_waiting_runners_come_back_without_a_storm_when_the_api_server_does() {
+    const RUNNERS: u32 = 20;
+    const AWAY: Duration = Duration::from_secs(60);
     let (Some(cluster), Some(k6)) = (Cluster::start(), K6::V1.program()) else {
         return;
     };
-    let (run, target) = (Run::new(&cluster), Target::start());
-    let pod = run.pod("load-test-0-abcde");
-    let process = pod
-        .container()
-        .env("TARGET", target.url())
-        .start(k6_run(&k6, "one-iteration"));
-    pod.wait_for(Phase::Ready);
+    let (mut run, target, proxy) = (Run::new(&cluster), Target::start(), cluster.proxy());
+    run.runners = RUNNERS;
+    let pods: Vec<_> = (0..RUNNERS)
+        .map(|index| run.pod(&format!("load-test-{index}-abcde")))
+        .collect();
+    run.gather();
+    let start = |pod: &Pod| {
+        let container = pod.container().through(proxy.address());
+        let container = container.env("TARGET", target.url());
+        container.start(k6_run(&k6, "one-iteration"))
+    };
+    let processes: Vec<_> = pods.iter().map(start).collect();
+    for pod in &pods {
+        pod.wait_for(Phase::Ready);
+    }
+
+    let before = proxy.connections();
     cluster.kill_api();
-    sleep(Duration::from_secs(20));
-    assert!(process.exited().is_none(), "{}", process.stderr());
+    sleep(AWAY);
+    // Each attempt is a connection, as none of them leads anywhere.
+    let attempts = proxy.connections() - before;
+    let most = (RUNNERS * AWAY.as_secs() as u32) as usize;
+    println!("{RUNNERS} runners made {attempts} attempts in {AWAY:?}");
+    assert!((RUNNERS as usize..=most).contains(&attempts), "{attempts}");
+    for process in &processes {
+        assert!(process.exited().is_none(), "{}", process.stderr());
+    }
+
     cluster.start_api();
     let back = Moment::now();
-    run.set_in(POLLED);
-    pod.wait_for(Phase::Armed);
-    let took = back.monotonic.elapsed();
-    let user = format!(
-        "system:serviceaccount:{}:tminus-agent",
-        run.namespace.name()
-    );
-    let mut requests = cluster.requests();
-    requests.retain(|request| request.user.username == user && request.at >= back.utc);
-    // A list, a watch, polls, and the writes of a report or two.
-    let most = 8 + took.as_secs() as usize;
-    assert!(requests.len() <= most, "{requests:#?}");
-    ended(&process, 0);
-    assert_eq!(target.load_count(&pod.name), 1);
+    let instant = run.set_in(LEAD_OF_MANY);
+    for pod in &pods {
+        let armed = pod.wait_for(Phase::Armed).clock.utc;
+        assert!(armed < instant - ARMED_BEFORE, "{}: {armed}", pod.name);
+    }
+    let mut requests = run.requests(&cluster);
+    requests.retain(|request| request.at >= back.utc);
+    let mut each_second = BTreeMap::<i64, usize>::new();
+    for request in &requests {
+        *each_second.entry(request.at.timestamp()).or_default() += 1;
+    }
+    println!("requests, once it was back, by the second: {each_second:?}");
+    // A list, a watch, a poll, and the writes of what has changed: that the runner lives, and that it is armed.
+    assert!(requests.len() <= RUNNERS as usize * 8, "{requests:#?}");
+
+    for (pod, process) in pods.iter().zip(&processes) {
+        ended(process, 0);
+        let first = target.first_requests()[&pod.name].first.utc;
+        assert!(first >= instant, "{}: {first}", pod.name);
+        assert_eq!(target.load_count(&pod.name), 1);
+    }
 }
 
 #[test]

@@ -12,10 +12,6 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
 use nix::unistd::geteuid;
 use rendezvous::{
     Abort, KubernetesStore, Phase, Plan, PlanId, PlanState, Report, RunId, RunnerId, StageName,
@@ -23,7 +19,8 @@ use rendezvous::{
 };
 use serde_json::json;
 use support::{
-    cluster::{Account, Cluster, Namespace},
+    cluster::{self, Account, Cluster, Namespace, Request},
+    manifests::set_up_for,
     moment::Moment,
     process::{Exit, Program, Running},
     programs,
@@ -61,6 +58,8 @@ exec "$0" "$@"
 /// One run, with the stage `main`.
 pub struct Run {
     pub namespace: Namespace,
+    /// How many runners its plans want.
+    pub runners: u32,
     id: RunId,
     plan: RefCell<PlanId>,
     server: SocketAddr,
@@ -87,13 +86,11 @@ impl Run {
             .build()
             .unwrap();
         let store = runtime.block_on(async {
-            let kubeconfig = Kubeconfig::read_from(namespace.kubeconfig()).unwrap();
-            let options = KubeConfigOptions::default();
-            let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-            let client = Client::try_from(config.unwrap()).unwrap();
+            let client = cluster::client(namespace.kubeconfig()).await;
             KubernetesStore::with_client(client, namespace.name(), JOB, None)
         });
         Self {
+            runners: 1,
             id: RunId::random(),
             plan: RefCell::new(PlanId::random()),
             server: address(cluster.server()),
@@ -107,11 +104,8 @@ impl Run {
 
     /// Gives the pods the rights of the shipped manifest, changed.
     pub fn grant(&self, change: impl Fn(String) -> String) {
-        let shipped = programs::repository().join("docker/kubernetes/setup/agent.yaml");
-        let shipped = fs::read_to_string(shipped).unwrap();
-        let here = format!("namespace: {}", self.namespace.name());
-        let text = change(shipped.replace("namespace: load-test", &here));
-        self.namespace.kubectl().apply(&text);
+        let shipped = set_up_for(&self.namespace, "agent.yaml");
+        self.namespace.kubectl().apply(&change(shipped));
     }
 
     /// A pod of this name, which no kubelet will ever run.
@@ -147,14 +141,14 @@ impl Run {
         &self.id
     }
 
-    /// The stage's plan in this state, for one runner.
+    /// The stage's plan in this state.
     pub fn write(&self, state: PlanState) {
         let plan = Plan {
             run: self.id.clone(),
             stage: stage(),
             id: self.plan.borrow().clone(),
             state,
-            runners_wanted: 1,
+            runners_wanted: self.runners,
             terms: Terms::default(),
         };
         self.runtime.block_on(async {
@@ -176,7 +170,7 @@ impl Run {
         let start_at = Moment::now().utc + lead;
         self.write(PlanState::Set {
             start_at,
-            quorum: 1,
+            quorum: self.runners,
         });
         start_at
     }
@@ -185,6 +179,17 @@ impl Run {
     pub fn set_anew_in(&self, lead: Duration) -> DateTime<Utc> {
         self.plan.replace(PlanId::random());
         self.set_in(lead)
+    }
+
+    /// The requests of its pods so far that the API server has answered.
+    pub fn requests(&self, cluster: &Cluster) -> Vec<Request> {
+        let account = format!(
+            "system:serviceaccount:{}:tminus-agent",
+            self.namespace.name()
+        );
+        let mut requests = cluster.requests();
+        requests.retain(|request| request.user.username == account);
+        requests
     }
 
     /// Aborts it.

@@ -43,12 +43,7 @@ fn a_runner_with_the_shipped_rights_becomes_ready_is_armed_and_fires(
     let (id, lines) = (run.id().as_str(), message.lines().count());
     assert!(message.contains(id) && lines == 1, "{message}");
 
-    let mut requests = cluster.requests();
-    let user = format!(
-        "system:serviceaccount:{}:tminus-agent",
-        run.namespace.name()
-    );
-    requests.retain(|request| request.user.username == user);
+    let mut requests = run.requests(cluster);
     assert!(!requests.is_empty());
     let is_refused = |code| ![200, 201, 404].contains(&code);
     requests.retain(|request| request.code().is_some_and(is_refused));

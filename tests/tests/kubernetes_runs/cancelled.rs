@@ -24,12 +24,10 @@ fn a_cancelled_pipeline_leaves_no_load_behind() {
     };
     // All at once, for they mostly wait.
     std::thread::scope(|scope| {
-        for (when, signal) in [
-            (When::Gathering, Signal::SIGTERM),
-            (When::Armed, Signal::SIGINT),
-            (When::Running, Signal::SIGTERM),
-        ] {
-            scope.spawn(move || cancel(cluster, when, signal));
+        for when in [When::Gathering, When::Armed, When::Running] {
+            for signal in [Signal::SIGTERM, Signal::SIGINT] {
+                scope.spawn(move || cancel(cluster, when, signal));
+            }
         }
     });
 }

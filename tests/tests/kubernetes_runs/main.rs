@@ -8,6 +8,7 @@ mod cancelled;
 mod closed;
 mod evicted;
 mod held_back;
+mod in_cluster;
 mod load;
 mod lost;
 mod others;

@@ -115,7 +115,7 @@ async fn a_run_without_a_job_has_a_config_map_without_an_owner() {
         return;
     };
     let run = Run::new(cluster);
-    let client = crate::run::client(run.namespace.kubeconfig()).await;
+    let client = cluster::client(run.namespace.kubeconfig()).await;
     let store = rendezvous::KubernetesStore::with_client(client, run.namespace.name(), JOB, None);
     put(&store, &run.plan("main", "one")).await;
     put(&store, &run.plan("main", "two")).await;

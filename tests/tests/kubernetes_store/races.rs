@@ -17,10 +17,10 @@ use kube::{
 use rendezvous::{Store, StoreError, Write};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use support::cluster;
+use support::cluster::{self, client};
 use tokio::task::JoinHandle;
 
-use crate::run::{CONFIG_MAP, Run, client, main_stage, put, within};
+use crate::run::{CONFIG_MAP, Run, main_stage, put, within};
 
 /// So many writers.
 const WRITERS: u32 = 100;

@@ -1,20 +1,16 @@
 //! A run in a namespace of its own, and the two sides' ways to its store.
 
-use std::{fs, future::Future, path::Path, time::Duration};
+use std::{future::Future, path::Path, time::Duration};
 
 use futures_util::{StreamExt, stream::BoxStream};
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
 use rendezvous::{
     Abort, Board, KubernetesStore, Plan, Report, RunId, StageName, Store, StoreError, Write,
     kubernetes::{Owner, Pod},
 };
 use serde_json::json;
 use support::{
-    cluster::{Account, Cluster, Namespace, Proxy},
-    programs,
+    cluster::{Account, Cluster, Namespace, Proxy, client, config},
+    manifests::set_up_for,
 };
 
 /// The Job, as the shipped Roles name its ConfigMap.
@@ -42,13 +38,8 @@ impl Run {
 
     /// Applies a shipped manifest, changed, to this namespace.
     pub fn apply(&self, manifest: &str, change: impl Fn(String) -> String) {
-        let path = programs::repository()
-            .join("docker/kubernetes/setup")
-            .join(manifest);
-        let here = format!("namespace: {}", self.namespace.name());
-        let text = fs::read_to_string(path).unwrap();
-        let text = change(text.replace("namespace: load-test", &here));
-        self.namespace.kubectl().apply(&text);
+        let shipped = set_up_for(&self.namespace, manifest);
+        self.namespace.kubectl().apply(&change(shipped));
     }
 
     /// The agents' service account, with the rights of the shipped Role.
@@ -129,19 +120,6 @@ impl Run {
 
 pub fn main_stage() -> StageName {
     "main".parse().unwrap()
-}
-
-pub async fn config(kubeconfig: &Path) -> Config {
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .unwrap();
-    config.default_retry = false;
-    config
-}
-
-pub async fn client(kubeconfig: &Path) -> Client {
-    Client::try_from(config(kubeconfig).await).unwrap()
 }
 
 /// Writes a plan over whatever stands there.
