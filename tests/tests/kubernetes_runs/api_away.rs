@@ -14,7 +14,8 @@ fn runners_that_are_armed_start_on_time_without_an_api_server() {
     let Some(cluster) = Cluster::start_with_node() else {
         return;
     };
-    let load_test = LoadTest::short(&cluster, 3, "5s", &[]).without_warmup();
+    // The load is under way until the API server is back, however long that takes on a busy machine.
+    let load_test = LoadTest::short(&cluster, 3, "30s", &[]).without_warmup();
     load_test.apply();
     let scheduler = load_test.start(&[MAIN]);
     let pods = load_test.pods().wait_for_all(3, MAIN, Phase::Armed);

@@ -54,9 +54,12 @@ fn no_port_of_a_runner_can_be_reached_from_another_pod() {
         listening.iter().all(|address| address.ip().is_loopback()),
         "{listening:?}"
     );
-    let address = pod.address().unwrap();
+    // A runner may be ready before its kubelet has told its pod's address.
+    let address = load_test.pods().wait_for("the pod's address", |pods| {
+        pods.iter().find_map(|pod| pod.address().map(str::to_owned))
+    });
     for local in listening {
-        assert!(!reaches(&kubectl, address, local.port()), "{local}");
+        assert!(!reaches(&kubectl, &address, local.port()), "{local}");
     }
     let target: SocketAddr = load_test.target().url()["http://".len()..].parse().unwrap();
     assert!(
