@@ -23,6 +23,8 @@ pub mod scratch;
 pub mod stage;
 pub mod target;
 pub mod wait;
+pub mod wall_clock;
+pub mod wall_clocks;
 pub mod wrapped_k6;
 
 pub use http::client;

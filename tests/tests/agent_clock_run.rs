@@ -1,15 +1,7 @@
 //! A run whose time comes from NTP servers: when it is ready by it, starts by it, and refuses by it.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    net::{SocketAddr, UdpSocket},
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rendezvous::{Phase, PlanState, Report, Terms};
@@ -20,12 +12,14 @@ use support::{
     network::alone_with,
     ntp::{
         chronyd::{Chronyd, free_address},
-        fake_server::{FakeServer, honest},
+        fake_server::{FakeServer, Unsteady, honest, off_by},
+        named, nobody,
     },
     programs::{self, K6},
     runner::{Launch, Runner, SOON, k6_run},
     stage::Stage,
     target::Target,
+    wall_clock::WallClock,
 };
 
 /// Long enough for the runner to see the plan before the instant.
@@ -46,10 +40,9 @@ fn launch<'a>(stage: &'a Stage, servers: &[SocketAddr], runs: Duration) -> Launc
         ..Behaviour::default()
     };
     let k6 = FakeK6::new(stage.scratch(), "k6", &behaviour);
-    let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
     Launch::new(stage, RUNNER)
         .fake_k6(&k6)
-        .options(["--ntp", &servers.join(",")])
+        .options(["--ntp", &named(servers)])
 }
 
 fn start<'a>(stage: &'a Stage, servers: &[SocketAddr], options: &[&str]) -> Runner<'a> {
@@ -60,17 +53,6 @@ fn start<'a>(stage: &'a Stage, servers: &[SocketAddr], options: &[&str]) -> Runn
 
 fn fake_k6() -> [PathBuf; 3] {
     [programs::fake_k6(), "run".into(), "x.js".into()]
-}
-
-/// A port of this machine on which nobody answers: it was free a moment ago.
-fn nobody() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap()
-}
-
-/// A server that is off and does not know.
-fn off_by(off: TimeDelta) -> FakeServer {
-    FakeServer::start(move |question, _, now| vec![honest(question, now + off).into()])
 }
 
 fn waits_for(report: &Report, what: &str) -> bool {
@@ -193,8 +175,11 @@ fn one_of_three_that_lies_is_outvoted_and_named() {
     let Some(program) = programs::chronyd() else {
         return;
     };
+    let Some(five_ahead) = WallClock::ahead_by(5.0) else {
+        return;
+    };
     let honest = [(); 2].map(|()| Chronyd::of_the_machine(&program));
-    let liar = off_by(TimeDelta::seconds(5));
+    let liar = Chronyd::believing(&program, &five_ahead);
     let servers = [honest[0].address(), liar.address(), honest[1].address()];
     let stage = Stage::new();
     let runner = start(&stage, &servers, &[]);
@@ -213,9 +198,13 @@ fn one_of_three_that_lies_is_outvoted_and_named() {
 
 #[test]
 fn two_of_four_are_no_majority() {
-    let servers = [0, 0, 5, 5].map(|off| off_by(TimeDelta::seconds(off)));
+    let (Some(program), Some(five_ahead)) = (programs::chronyd(), WallClock::ahead_by(5.0)) else {
+        return;
+    };
+    let honest = [(); 2].map(|()| Chronyd::of_the_machine(&program));
+    let liars = [(); 2].map(|()| Chronyd::believing(&program, &five_ahead));
     let stage = Stage::new();
-    let addresses = servers.each_ref().map(FakeServer::address);
+    let addresses: Vec<_> = honest.iter().chain(&liars).map(Chronyd::address).collect();
     let runner = start(&stage, &addresses, &["--deadline", "3s"]);
     let ended = runner.ended(SOON);
     ended
@@ -251,24 +240,11 @@ fn the_plans_budget_rules_where_it_is_the_smaller_one() {
     assert!(ended.report.start.is_none());
 }
 
-/// A server whose clock is off by so many milliseconds, which a test may change.
-fn unsteady() -> (FakeServer, Arc<AtomicI64>) {
-    let off = Arc::new(AtomicI64::new(0));
-    let server = {
-        let off = Arc::clone(&off);
-        FakeServer::start(move |question, _, now| {
-            let off = TimeDelta::milliseconds(off.load(Ordering::SeqCst));
-            vec![honest(question, now + off).into()]
-        })
-    };
-    (server, off)
-}
-
 /// Two rounds of measurements lie between arming and this instant, and some seconds more.
 const ROUNDS_LEAD: Duration = Duration::from_secs(40);
 
 /// A runner that is armed when the server that it asks begins to tell another time.
-fn stepped<'a>(stage: &'a Stage, server: &FakeServer) -> (Runner<'a>, DateTime<Utc>) {
+fn stepped<'a>(stage: &'a Stage, server: &Unsteady) -> (Runner<'a>, DateTime<Utc>) {
     let runner = start(stage, &[server.address()], &[]);
     runner.wait_for_phase(Phase::Ready, SOON);
     let instant = stage.set_in(ROUNDS_LEAD);
@@ -280,10 +256,10 @@ fn stepped<'a>(stage: &'a Stage, server: &FakeServer) -> (Runner<'a>, DateTime<U
 #[case(2_000)]
 #[case(-2_000)]
 fn a_time_that_steps_while_a_runner_waits_is_believed_when_it_is_told_three_times(#[case] by: i64) {
-    let (server, off) = unsteady();
+    let server = Unsteady::new();
     let stage = Stage::new();
     let (runner, instant) = stepped(&stage, &server);
-    off.store(by, Ordering::SeqCst);
+    server.step_to(TimeDelta::milliseconds(by));
     runner.wait_for_report("its doubt", ROUNDS_LEAD, |report| {
         report.phase == Phase::Armed && report.waiting_for.is_some()
     });
@@ -295,12 +271,12 @@ fn a_time_that_steps_while_a_runner_waits_is_believed_when_it_is_told_three_time
     assert!(ended.exit.at.utc >= instant - TimeDelta::milliseconds(by));
 }
 
-#[test]
-fn a_time_that_has_stepped_past_the_instant_makes_the_runner_late() {
-    let (server, off) = unsteady();
+#[rstest]
+fn a_time_that_has_stepped_past_the_instant_makes_the_runner_late(#[values(28, 3600)] by: i64) {
+    let server = Unsteady::new();
     let stage = Stage::new();
     let (runner, _) = stepped(&stage, &server);
-    off.store(28_000, Ordering::SeqCst);
+    server.step_to(TimeDelta::seconds(by));
     let ended = runner.ended(ROUNDS_LEAD + SOON);
     ended.assert(Phase::Refused, 74);
     assert!(ended.report.start.is_none());
@@ -330,13 +306,13 @@ fn a_doubt_that_is_not_settled_when_the_instant_comes_is_refused() {
 
 #[test]
 fn a_clock_that_jumps_around_the_start_is_told_of() {
-    let (server, off) = unsteady();
+    let server = Unsteady::new();
     let stage = Stage::new();
     let runner = launch(&stage, &[server.address()], Duration::from_secs(10)).start(fake_k6());
     runner.wait_for_phase(Phase::Ready, SOON);
     stage.set_in(LEAD);
     runner.wait_for_phase(Phase::Armed, SOON);
-    off.store(2_000, Ordering::SeqCst);
+    server.step_to(TimeDelta::seconds(2));
     let jumped = runner.wait_for_report("the jump", SOON, |report| {
         report
             .start

@@ -15,6 +15,7 @@ use super::ask;
 use crate::{
     process::{Program, Running},
     scratch::Scratch,
+    wall_clock::WallClock,
 };
 
 /// How long it may take to be there, and to follow a source: it takes some ten seconds.
@@ -39,6 +40,27 @@ impl Chronyd {
         Self::start_at(program, address, OF_THE_MACHINE)
     }
 
+    /// The same, but its clock is another one than the machine's: it is off, is sure that it is not, and says a root
+    /// delay and dispersion of zero. It has to be off by seconds: by less it takes the kernel's stamps at their word,
+    /// which show the machine's clock, and contradicts itself.
+    pub fn believing(program: &Path, clock: &WallClock) -> Self {
+        Self::start_as(
+            Program::new(program).believing(clock),
+            free_address(),
+            OF_THE_MACHINE,
+        )
+    }
+
+    /// A server that follows this one alone, wherever that goes, and is sure of it to within `bound`. It asks it every
+    /// second, and has followed a step some five seconds later.
+    pub fn following(program: &Path, upstream: SocketAddr, bound: Duration) -> Self {
+        let (address, port) = (upstream.ip(), upstream.port());
+        let lines = format!("server {address} port {port} iburst minpoll 0 maxpoll 0");
+        let chronyd = Self::start(program, &lines);
+        chronyd.wait_for_synchronisation(bound);
+        chronyd
+    }
+
     /// A server with these lines in its configuration besides those that let it
     /// run beside others, returned once it answers.
     pub fn start(program: &Path, lines: &str) -> Self {
@@ -46,6 +68,10 @@ impl Chronyd {
     }
 
     fn start_at(program: &Path, address: SocketAddr, lines: &str) -> Self {
+        Self::start_as(Program::new(program), address, lines)
+    }
+
+    fn start_as(program: Program, address: SocketAddr, lines: &str) -> Self {
         let folder = Scratch::new();
         let path = |name: &str| folder.path().join(name).display().to_string();
         let mut configuration = format!(
@@ -59,7 +85,7 @@ impl Chronyd {
             configuration.push_str("user root\n");
         }
         fs::write(path("conf"), configuration).unwrap();
-        let process = Program::new(program)
+        let process = program
             .args(["-x", "-d", "-U", "-f", &path("conf")])
             .start();
         let chronyd = Self {

@@ -4,13 +4,13 @@ use std::{
     net::{SocketAddr, UdpSocket},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clock::ntp::{
     Leap, Short, Timestamp,
     packet::{MODE_SERVER, Packet, VERSION},
@@ -133,4 +133,43 @@ pub fn honest(question: &Packet, receive: DateTime<Utc>) -> Packet {
 /// A server that answers with `change` of an honest answer.
 pub fn liar(change: impl Fn(Packet) -> Packet + Send + 'static) -> FakeServer {
     FakeServer::start(move |question, _, now| vec![change(honest(question, now)).into()])
+}
+
+/// A server whose clock is so far ahead of the machine's (negative: behind), and that does not know.
+pub fn off_by(off: TimeDelta) -> FakeServer {
+    FakeServer::start(move |question, _, now| vec![honest(question, now + off).into()])
+}
+
+/// A server whose clock may be stepped.
+pub struct Unsteady {
+    server: FakeServer,
+    /// In milliseconds.
+    ahead: Arc<AtomicI64>,
+}
+
+impl Unsteady {
+    /// One that has the machine's time until it is stepped.
+    #[allow(
+        clippy::new_without_default,
+        reason = "a default value that listens on a port would surprise"
+    )]
+    pub fn new() -> Self {
+        let ahead = Arc::new(AtomicI64::new(0));
+        let now_ahead = Arc::clone(&ahead);
+        let server = FakeServer::start(move |question, _, now| {
+            let ahead = TimeDelta::milliseconds(now_ahead.load(Ordering::SeqCst));
+            vec![honest(question, now + ahead).into()]
+        });
+        Self { server, ahead }
+    }
+
+    /// Where it answers.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Lets it be so far ahead of the machine from now on, to the millisecond.
+    pub fn step_to(&self, ahead: TimeDelta) {
+        self.ahead.store(ahead.num_milliseconds(), Ordering::SeqCst);
+    }
 }

@@ -1,0 +1,85 @@
+//! How far apart the first requests of three runners are whose machines' wall clocks differ by minutes, and that have
+//! one time server.
+//!
+//! `make bench` runs it. `TMINUS_BENCH_STARTS` sets how many starts there are (10).
+#![allow(clippy::unwrap_used)]
+
+#[path = "../start/figures.rs"]
+mod figures;
+#[path = "../lateness/report.rs"]
+mod report;
+
+use std::{env, thread::available_parallelism};
+
+use chrono::TimeDelta;
+use figures::Figures;
+use report::{print_bar, signed_millis};
+use support::{
+    ntp::chronyd::Chronyd,
+    programs::{self, K6},
+    runner::k6_run,
+    wall_clocks,
+};
+
+/// How early a request may seem: target and agent read the clock at two places.
+const READING: TimeDelta = TimeDelta::milliseconds(1);
+
+fn main() {
+    // `cargo test --benches` would start it, too, where nobody wants to wait for it.
+    if !env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let starts: usize = env::var("TMINUS_BENCH_STARTS").map_or(10, |text| text.parse().unwrap());
+    let (Some(chronyd), Some(k6)) = (programs::chronyd(), K6::V1.program()) else {
+        return;
+    };
+    let server = Chronyd::of_the_machine(&chronyd);
+    let k6 = k6_run(&k6, &[], "one-iteration");
+    let mut done = Vec::new();
+    for start in 0..starts {
+        eprint!("\rstart {} of {starts}", start + 1);
+        let Some(start) = wall_clocks::start(server.address(), &k6) else {
+            return;
+        };
+        done.push(start);
+    }
+    eprintln!();
+    let of = |figure: fn(&wall_clocks::Start) -> TimeDelta| {
+        Figures::new(done.iter().map(figure).collect())
+    };
+    let (first, last) = (of(|start| start.first), of(|start| start.last));
+    let apart = of(wall_clocks::Start::apart);
+    println!(
+        "three runners whose wall clocks are 130 ms behind, 7 minutes ahead and right, by one chronyd; {} starts; \
+         cores: {}; times in ms",
+        apart.len(),
+        available_parallelism().unwrap()
+    );
+    println!("  {:<36} {:>9} {:>9} {:>9}", "", "least", "median", "max");
+    let rows = [
+        ("earliest first request − instant", &first),
+        ("latest first request − instant", &last),
+        ("first requests apart", &apart),
+    ];
+    for (name, figures) in rows {
+        println!(
+            "  {name:<36} {:>9.3} {:>9.3} {:>9.3}",
+            signed_millis(figures.quantile(0.0)),
+            signed_millis(figures.median()),
+            signed_millis(figures.max())
+        );
+    }
+    let (median, most) = (apart.median(), apart.max());
+    print_bar(
+        "apart by at most 5 ms in the median",
+        median <= TimeDelta::milliseconds(5),
+    );
+    print_bar(
+        "apart by at most 50 ms always",
+        most <= TimeDelta::milliseconds(50),
+    );
+    print_bar(
+        "none before the true instant",
+        first.quantile(0.0) >= -READING,
+    );
+}
