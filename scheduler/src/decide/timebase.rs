@@ -30,13 +30,21 @@ struct Bounds {
     latest: DateTime<Utc>,
 }
 
+impl Bounds {
+    /// Whether the same runner has gone back behind what it said before, by more than a report may be under way. One
+    /// such report was seen late; two in a row say that its time was put back, as by a server that was wrong.
+    fn contradicts(&self, before: &Self) -> bool {
+        before.earliest - self.latest > AT_ODDS
+    }
+}
+
 /// What the runners' live reports say of the time.
 #[derive(Debug, Clone)]
 pub struct TimeBase {
     origin: Instant,
     /// How long what a runner said is believed.
     fresh: Duration,
-    /// For each runner what it said lately. Only lately: so a clock that was put right
+    /// For each runner what it said lately and has not taken back. Only lately: so a clock that was put right
     /// is believed again, and no drift of our own clock adds up.
     said: BTreeMap<RunnerId, VecDeque<Bounds>>,
 }
@@ -109,14 +117,21 @@ impl TimeBase {
         if let Some((earliest, latest)) = bounds {
             let measured = clock.error.is_some();
             let said = self.said.entry(runner.clone()).or_default();
-            // Once a clock is measured, what it took itself for before proves nothing more.
-            said.retain(|old| old.seen + self.fresh >= seen && (old.measured || !measured));
-            said.push_back(Bounds {
+            let new = Bounds {
                 seen,
                 measured,
                 earliest,
                 latest,
+            };
+            let last = said.back().copied();
+            let is_taken_back = |old: &Bounds| {
+                new.contradicts(old) && last.is_some_and(|last| last.contradicts(old))
+            };
+            // Once a clock is measured, what it took itself for before proves nothing more.
+            said.retain(|old| {
+                old.seen + self.fresh >= seen && (old.measured || !measured) && !is_taken_back(old)
             });
+            said.push_back(new);
         }
     }
 

@@ -139,6 +139,39 @@ fn what_a_clock_took_itself_for_is_forgotten_once_it_is_measured() {
     );
 }
 
+#[test]
+fn what_a_clock_that_was_put_back_said_before_is_forgotten_when_it_says_so_twice() {
+    let origin = Instant::now();
+    let mut base = TimeBase::new(origin, FRESH);
+    let mut says = |name: &str, after: u64, ahead: i64| {
+        let utc = noon() + TimeDelta::seconds(ahead) + seconds(after);
+        says(&mut base, name, utc, Some(1), origin + seconds(after));
+        let reading = base.read(origin + seconds(after), |_| true);
+        (reading.clock.is_some(), reading.at_odds.len())
+    };
+    assert_eq!((says("r1", 0, 2), says("r2", 0, 2)), ((true, 0), (true, 0)));
+    assert_eq!(says("r1", 1, 0), (true, 0), "it may have been seen late");
+    assert_eq!(
+        says("r1", 2, 0),
+        (false, 1),
+        "the other one has not said so"
+    );
+    assert_eq!(says("r2", 3, 0), (false, 1));
+    assert_eq!(says("r2", 4, 0), (true, 0));
+}
+
+#[test]
+fn reports_that_are_seen_late_now_and_then_take_nothing_back() {
+    let origin = Instant::now();
+    let mut base = TimeBase::new(origin, FRESH);
+    for (after, late) in [(0, 0), (1, 4), (2, 0), (3, 4), (4, 0), (5, 4)] {
+        let utc = noon() + seconds(after) - seconds(late);
+        says(&mut base, "r1", utc, Some(1), origin + seconds(after));
+    }
+    let clock = base.read(origin + seconds(5), |_| true).clock.unwrap();
+    assert_eq!(clock.utc(origin), noon() - TimeDelta::milliseconds(1));
+}
+
 #[rstest]
 #[case::seven_minutes(&[0, 0, 420_000], &["r2"])]
 #[case::behind(&[0, -3_000, 5], &["r1"])]
