@@ -181,6 +181,15 @@ impl Running {
     /// # Panics
     /// If there is none within `limit`, or when it has ended without.
     pub fn wait_for_line(&self, part: &str, limit: Duration) -> String {
+        self.wait_for_parts(&[part], limit)
+    }
+
+    /// The same for a line that contains all of these.
+    ///
+    /// # Panics
+    /// As [`Self::wait_for_line`].
+    pub fn wait_for_parts(&self, parts: &[&str], limit: Duration) -> String {
+        let contains_all = |line: &str| parts.iter().all(|part| line.contains(part));
         let found = self.seen.wait(limit, |state| {
             let found = [&state.stdout, &state.stderr]
                 .into_iter()
@@ -190,7 +199,7 @@ impl Running {
                         .split_inclusive('\n')
                         .filter(|line| line.ends_with('\n'));
                     lines
-                        .find(|line| line.contains(part))
+                        .find(|line| contains_all(line))
                         .map(|line| line.trim_end().to_owned())
                 });
             match found {
@@ -198,9 +207,13 @@ impl Running {
                 found => found.map(Some),
             }
         });
-        found
-            .flatten()
-            .unwrap_or_else(|| self.fail(&format!("no line with {part:?} within {limit:?}")))
+        found.flatten().unwrap_or_else(|| {
+            let parts: Vec<_> = parts.iter().map(|part| format!("{part:?}")).collect();
+            self.fail(&format!(
+                "no line with {} within {limit:?}",
+                parts.join(", ")
+            ))
+        })
     }
 
     /// Waits for its end, and for the end of its output.

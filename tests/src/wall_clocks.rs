@@ -32,8 +32,8 @@ pub struct Start {
 
 impl Start {
     /// How far apart they were.
-    pub fn apart(&self) -> TimeDelta {
-        self.last - self.first
+    pub fn apart(&self) -> Duration {
+        (self.last - self.first).to_std().unwrap()
     }
 }
 

@@ -25,7 +25,7 @@ const STARTS: usize = 10;
 
 /// How far apart first requests may be in the median: a clock that is 130 ms off shows, and a machine with more to do
 /// than it can passes. `make bench` has the figures.
-const APART: TimeDelta = TimeDelta::milliseconds(60);
+const APART: Duration = Duration::from_millis(60);
 
 /// How late any of them may be on a machine with more to do than it can.
 const LATE: TimeDelta = TimeDelta::seconds(5);

@@ -18,7 +18,7 @@ use support::{
     },
     programs,
     runner::SOON,
-    scheduler::{Run, SOONEST, assert_on_time, ended, ended_within},
+    scheduler::{Ended, Run, SOONEST, assert_on_time, ended, ended_within, time},
     wall_clock::WallClock,
 };
 
@@ -28,21 +28,13 @@ const BEHIND: f64 = -3.0 * 3600.0;
 
 /// Two runners that have the true time, and a scheduler whose machine is so many seconds off, with these options.
 /// The true time is the machine's. What the scheduler ended with is judged by `judge`.
-fn with_a_scheduler_that_is_off(
-    seconds: f64,
-    options: &[&str],
-    judge: impl FnOnce(&Run, &support::scheduler::Ended),
-) {
+fn with_a_scheduler_that_is_off(seconds: f64, options: &[&str], judge: impl FnOnce(&Run, &Ended)) {
     let (Some(program), Some(clock)) = (programs::chronyd(), WallClock::ahead_by(seconds)) else {
         return;
     };
     let server = Chronyd::of_the_machine(&program);
     let run = Run::new();
-    let runners = ["a", "b"].map(|name| {
-        run.launch(name)
-            .options(["--ntp", &server.address().to_string()])
-            .start(run.k6("one-iteration"))
-    });
+    let runners = ["a", "b"].map(|name| run.asking(name, &[server.address()]));
     let scheduler = run
         .command("start")
         .args(["--wait", "--runners", "2"])
@@ -111,11 +103,7 @@ fn machines_that_are_three_hours_ahead_start_at_the_true_instant_once_their_serv
         })
     };
     let run = Run::new();
-    let runners = ["a", "b"].map(|name| {
-        run.launch(name)
-            .options(["--ntp", &server.address().to_string()])
-            .start(run.k6("one-iteration"))
-    });
+    let runners = ["a", "b"].map(|name| run.asking(name, &[server.address()]));
     for runner in &runners {
         let ready = runner.wait_for_phase(Phase::Ready, SOON);
         let off = ready.clock.offset.unwrap() - behind;
@@ -138,7 +126,7 @@ fn machines_that_are_three_hours_ahead_start_at_the_true_instant_once_their_serv
         let row = result.runner(name).unwrap();
         let offset = TimeDelta::nanoseconds(row["clock"]["offset_ns"].as_i64().unwrap());
         assert!((offset - behind).abs() < TimeDelta::seconds(1), "{row}");
-        let fired_at = support::scheduler::time(&row["fired_at"]).unwrap();
+        let fired_at = time(&row["fired_at"]).unwrap();
         assert!((fired_at - instant).abs() < TimeDelta::seconds(1), "{row}");
     }
     assert_on_time(&run.target, ["a", "b"], instant - behind);
@@ -157,11 +145,7 @@ fn a_server_whose_time_steps_while_the_runners_wait_is_followed_and_there_is_one
     let upstream = Unsteady::new();
     let server = Chronyd::following(&program, upstream.address(), Duration::from_millis(10));
     let run = Run::new();
-    let runners = ["a", "b"].map(|name| {
-        run.launch(name)
-            .options(["--ntp", &server.address().to_string()])
-            .start(run.k6("one-iteration"))
-    });
+    let runners = ["a", "b"].map(|name| run.asking(name, &[server.address()]));
     // Two rounds of measurements lie between arming and the instant, and some seconds more.
     let scheduler = run.start(2, ["--lead", "45s"]);
     for runner in &runners {
@@ -174,6 +158,8 @@ fn a_server_whose_time_steps_while_the_runners_wait_is_followed_and_there_is_one
             report.phase == Phase::Armed && report.waiting_for.is_some()
         });
         println!("{}", doubt.waiting_for.unwrap());
+        let logged = "cannot start by this clock: clock in doubt: the time jumped by ";
+        runner.process().wait_for_line(logged, SOON);
     }
     let ended = ended_within(&scheduler, SOON + SOON + SOON);
     let result = ended.assert(0).result();

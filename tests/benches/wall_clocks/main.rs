@@ -9,17 +9,19 @@ mod figures;
 #[path = "../lateness/report.rs"]
 mod report;
 
-use std::{env, thread::available_parallelism};
+use std::{env, thread::available_parallelism, time::Duration};
 
 use chrono::TimeDelta;
-use figures::Figures;
+use figures::{Figures, millis};
 use report::{print_bar, signed_millis};
 use support::{
     ntp::chronyd::Chronyd,
     programs::{self, K6},
     runner::k6_run,
-    wall_clocks,
+    wall_clocks::{self, Start},
 };
+
+const MS: Duration = Duration::from_millis(1);
 
 /// How early a request may seem: target and agent read the clock at two places.
 const READING: TimeDelta = TimeDelta::milliseconds(1);
@@ -44,11 +46,9 @@ fn main() {
         done.push(start);
     }
     eprintln!();
-    let of = |figure: fn(&wall_clocks::Start) -> TimeDelta| {
-        Figures::new(done.iter().map(figure).collect())
-    };
-    let (first, last) = (of(|start| start.first), of(|start| start.last));
-    let apart = of(wall_clocks::Start::apart);
+    let first = Figures::new(done.iter().map(|start| start.first).collect());
+    let last = Figures::new(done.iter().map(|start| start.last).collect());
+    let apart = Figures::new(done.iter().map(Start::apart).collect());
     println!(
         "three runners whose wall clocks are 130 ms behind, 7 minutes ahead and right, by one chronyd; {} starts; \
          cores: {}; times in ms",
@@ -56,30 +56,28 @@ fn main() {
         available_parallelism().unwrap()
     );
     println!("  {:<36} {:>9} {:>9} {:>9}", "", "least", "median", "max");
-    let rows = [
-        ("earliest first request − instant", &first),
-        ("latest first request − instant", &last),
-        ("first requests apart", &apart),
-    ];
-    for (name, figures) in rows {
-        println!(
-            "  {name:<36} {:>9.3} {:>9.3} {:>9.3}",
-            signed_millis(figures.quantile(0.0)),
-            signed_millis(figures.median()),
-            signed_millis(figures.max())
-        );
-    }
+    let row = |name: &str, [least, median, max]: [f64; 3]| {
+        println!("  {name:<36} {least:>9.3} {median:>9.3} {max:>9.3}");
+    };
+    row(
+        "earliest first request − instant",
+        three(&first, signed_millis),
+    );
+    row(
+        "latest first request − instant",
+        three(&last, signed_millis),
+    );
+    row("first requests apart", three(&apart, millis));
     let (median, most) = (apart.median(), apart.max());
-    print_bar(
-        "apart by at most 5 ms in the median",
-        median <= TimeDelta::milliseconds(5),
-    );
-    print_bar(
-        "apart by at most 50 ms always",
-        most <= TimeDelta::milliseconds(50),
-    );
+    print_bar("apart by at most 5 ms in the median", median <= 5 * MS);
+    print_bar("apart by at most 50 ms always", most <= 50 * MS);
     print_bar(
         "none before the true instant",
         first.quantile(0.0) >= -READING,
     );
+}
+
+/// The least, the median and the greatest, in milliseconds.
+fn three<T: Copy + Ord>(figures: &Figures<T>, in_millis: fn(T) -> f64) -> [f64; 3] {
+    [figures.quantile(0.0), figures.median(), figures.max()].map(in_millis)
 }

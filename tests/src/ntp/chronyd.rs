@@ -11,7 +11,10 @@ use std::{
 use clock::ntp::{Reason, SourceReport};
 use nix::unistd::geteuid;
 
-use super::ask;
+use super::{
+    ask,
+    fake_server::{FakeServer, unsure},
+};
 use crate::{
     process::{Program, Running},
     scratch::Scratch,
@@ -59,6 +62,14 @@ impl Chronyd {
         let chronyd = Self::start(program, &lines);
         chronyd.wait_for_synchronisation(bound);
         chronyd
+    }
+
+    /// A server that follows one that is so far ahead of the machine and [says so](unsure); and that one.
+    pub fn following_unsure(program: &Path, ahead: Duration) -> (Self, FakeServer) {
+        let upstream = unsure(ahead);
+        let bound = ahead + Duration::from_millis(12);
+        let chronyd = Self::following(program, upstream.address(), bound);
+        (chronyd, upstream)
     }
 
     /// A server with these lines in its configuration besides those that let it

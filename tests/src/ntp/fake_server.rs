@@ -140,6 +140,27 @@ pub fn off_by(off: TimeDelta) -> FakeServer {
     FakeServer::start(move |question, _, now| vec![honest(question, now + off).into()])
 }
 
+/// A server of stratum 2 whose clock is so far ahead of the machine's, and that says it may be: its root dispersion is
+/// 2 ms more than that.
+pub fn unsure(ahead: Duration) -> FakeServer {
+    let error = ahead + Duration::from_millis(2);
+    FakeServer::start(move |question, _, now| {
+        let answer = Packet {
+            stratum: 2,
+            root_delay: short(Duration::from_millis(4)),
+            root_dispersion: short(error),
+            ..honest(question, now + ahead)
+        };
+        vec![answer.into()]
+    })
+}
+
+/// In units of 2⁻¹⁶ s (RFC 5905, 6).
+fn short(duration: Duration) -> Short {
+    let units = (duration.as_nanos() << 16) / 1_000_000_000;
+    Short::from_bits(u32::try_from(units).unwrap())
+}
+
 /// A server whose clock may be stepped.
 pub struct Unsteady {
     server: FakeServer,

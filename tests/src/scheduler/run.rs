@@ -3,10 +3,12 @@
 use std::{
     ffi::{OsStr, OsString},
     fs,
+    net::SocketAddr,
     path::PathBuf,
 };
 
 use crate::{
+    ntp::named,
     process::{Program, Running},
     programs::{self, K6},
     runner::{Launch, Runner, k6_run},
@@ -56,6 +58,13 @@ impl Run {
         self.launch(name)
             .env("DURATION", duration)
             .start(self.k6("one-is-different"))
+    }
+
+    /// One that asks these servers for the time, and whose load is one request.
+    pub fn asking<'a>(&'a self, name: &str, servers: &[SocketAddr]) -> Runner<'a> {
+        self.launch(name)
+            .options(["--ntp", &named(servers)])
+            .start(self.k6("one-iteration"))
     }
 
     /// One whose load takes a second, and whose k6 is held up until it is [released](Self::release).
