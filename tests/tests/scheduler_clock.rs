@@ -141,12 +141,16 @@ fn a_runner_whose_clock_error_is_over_its_budget_is_not_counted_and_told_of() {
     let sure = Chronyd::of_the_machine(&program);
     let silent = nobody();
     let run = Run::new();
+    let c = run.asking("c", &[unsure.address(), silent]);
+    c.wait_for_report("its doubt", SOON, |report| {
+        let waiting_for = report.waiting_for.as_deref();
+        waiting_for.is_some_and(|what| what.starts_with("clock "))
+    });
     let a = run.asking("a", &[sure.address()]);
     let b = run.asking("b", &[sure.address()]);
-    let c = run.asking("c", &[unsure.address(), silent]);
     let options = ["--min-runners", "2", "--grace-period", "4s"];
     let scheduler = run.start(3, SOONEST.iter().chain(&options));
-    let error = format!("NTP {}: clock error 18", unsure.address());
+    let error = format!("NTP {}: clock error 1", unsure.address());
     let silence = format!("NTP {silent}: refused");
     scheduler.wait_for_parts(&["2/3 ready, ", "; c: clock ", &error, &silence], SOON);
     let result = ended(&scheduler).assert(78).result();

@@ -161,6 +161,10 @@ fn a_server_whose_time_steps_while_the_runners_wait_is_followed_and_there_is_one
         let logged = "cannot start by this clock: clock in doubt: the time jumped by ";
         runner.process().wait_for_line(logged, SOON);
     }
+    scheduler.wait_for_parts(
+        &["2/2 armed; ", ": clock in doubt: the time jumped by "],
+        SOON,
+    );
     let ended = ended_within(&scheduler, SOON + SOON + SOON);
     let result = ended.assert(0).result();
     // By the time that the server tells since then.

@@ -93,7 +93,8 @@ fn named(roster: &Roster, others: &BTreeMap<RunnerId, Why>) -> Vec<String> {
     named
 }
 
-/// While all wait for the instant. `left`: `None` while it is not known what time it is.
+/// While all wait for the instant, with the doubts that any of them has in its clock since it was armed. `left`: `None`
+/// while it is not known what time it is.
 #[must_use]
 pub fn counting_down(
     roster: &Roster,
@@ -106,13 +107,27 @@ pub fn counting_down(
         || "start is set".to_owned(),
         |left| format!("start in {}", whole_seconds(left)),
     );
+    let doubts = named(roster, &doubts(roster, plan));
+    let doubts: String = doubts.iter().map(|text| format!("; {text}")).collect();
     View {
         done: armed,
         of: expected,
-        what: format!("{armed}"),
-        line: format!("{left}; {armed}/{expected} armed"),
+        what: format!("{armed}{doubts}"),
+        line: format!("{left}; {armed}/{expected} armed{doubts}"),
         quiet: QUIET_WAIT,
     }
+}
+
+/// Who counts down by a clock that would not do if the instant were now.
+fn doubts(roster: &Roster, plan: &PlanId) -> BTreeMap<RunnerId, Why> {
+    let armed = roster.iter().filter(|(_, one)| is_armed(one, plan));
+    let in_doubt = armed.filter_map(|(runner, one)| {
+        let report = one.report.as_ref()?;
+        let waiting_for = report.waiting_for.clone();
+        let is_in_doubt = report.phase == Phase::Armed && waiting_for.is_some();
+        is_in_doubt.then(|| (runner.clone(), Why::Starting { waiting_for }))
+    });
+    in_doubt.collect()
 }
 
 /// Whether it counts down by this plan, or has got further.
@@ -179,7 +194,8 @@ mod tests {
         let mut roster = Roster::default();
         for (name, phase) in reports {
             let mut report = a_report(name, *phase);
-            report.waiting_for = Some("k6 to build its VUs, 30 so far".to_owned());
+            let is_starting = *phase == Phase::Starting;
+            report.waiting_for = is_starting.then(|| "k6 to build its VUs, 30 so far".to_owned());
             if matches!(phase, Phase::Running | Phase::Finished) {
                 report.start = Some(a_start(0));
             }
@@ -267,6 +283,19 @@ mod tests {
         assert_eq!(line, "start in 3s; 1/2 armed");
         let line = counting_down(&roster, &plan, 2, None).line;
         assert_eq!(line, "start is set; 1/2 armed");
+    }
+
+    #[test]
+    fn the_countdown_tells_of_a_clock_in_doubt() {
+        let mut roster = roster(&[("r1", Phase::Armed)]);
+        let mut doubtful = a_report("r2", Phase::Armed);
+        doubtful.waiting_for = Some("clock error 60 ms > 50 ms".to_owned());
+        roster.report(doubtful, true, Instant::now());
+        let line = counting_down(&roster, &a_plan_id(), 2, None).line;
+        assert_eq!(
+            line,
+            "start is set; 2/2 armed; r2: clock error 60 ms > 50 ms"
+        );
     }
 
     #[test]
