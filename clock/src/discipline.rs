@@ -38,7 +38,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{ErrorBound, Moment, Status, anchor::Anchor, wall::WallReading};
 use belief::Belief;
-use schedule::{Need, Schedule};
+use schedule::{Held, Need, Schedule};
 
 pub use firing::{Closing, Firing};
 pub(crate) use fix::Fix;
@@ -69,6 +69,9 @@ pub(crate) struct Round {
 pub(crate) struct Answers {
     /// By each source that was asked; it may not have been the turn of all.
     pub(crate) heard: Vec<Heard>,
+    /// How many of those that are asked may still say something: none once the round
+    /// is over.
+    pub(crate) awaited: usize,
     /// Whether there are no others from now on.
     pub(crate) nobody_else: bool,
 }
@@ -104,13 +107,40 @@ impl Discipline {
     pub(crate) fn hear(&mut self, purpose: Purpose, round: &Round, luck: f64) {
         let mut heard = round.answers.heard.iter();
         let answered = heard.any(|heard| !heard.samples.is_empty());
-        self.schedule.held(purpose, round.end.at, answered, luck);
         if !round.answers.heard.is_empty() {
             self.belief.hear(round);
         }
+        let held = Held {
+            purpose,
+            end: round.end.at,
+            answered,
+            in_vain: self.is_lost(),
+        };
+        self.schedule.held(held, luck);
         if purpose == Purpose::Closing {
             self.belief.close(round.end.at);
         }
+    }
+
+    /// Hears what has been said so far in a round that goes on. It counts only if a
+    /// majority of all that are asked, those that are still awaited among them, makes
+    /// a clock synchronised by it that was not; the answer is whether it did. The
+    /// whole round is to be heard all the same.
+    pub(crate) fn hear_so_far(&mut self, round: &Round) -> bool {
+        let is_synchronised = |belief: &Belief| {
+            let status = belief.anchor().reading_at(round.end.at).status;
+            matches!(status, Status::Synchronised { .. })
+        };
+        if is_synchronised(&self.belief) {
+            return false;
+        }
+        let mut belief = self.belief.clone();
+        belief.hear(round);
+        let synchronised = is_synchronised(&belief);
+        if synchronised {
+            self.belief = belief;
+        }
+        synchronised
     }
 
     /// The instant is set.
@@ -161,9 +191,17 @@ impl Discipline {
         self.need(now) != Need::Urgent
     }
 
+    /// Whether nothing is known.
+    fn is_lost(&self) -> bool {
+        matches!(self.anchor(), Anchor::WallClock { .. })
+    }
+
     fn need(&self, now: Moment) -> Need {
         if self.belief.is_urgent(now) {
             return Need::Urgent;
+        }
+        if self.is_lost() {
+            return Need::Lost;
         }
         let later = self.anchor().reading_at(now.plus(Schedule::horizon()));
         match (later.status, later.bound()) {

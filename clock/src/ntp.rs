@@ -11,6 +11,7 @@
 //! - `server`, `lookup`: a name, and its addresses,
 //! - `pace`, `standing`: how often an address may be asked, and whether it is,
 //! - `source`, `sources`: a name with its one vote, and all of them,
+//! - `progress`: what has been said while others are still waited for,
 //! - `claims`: which name an address votes for.
 //!
 //! It works on the raw clock. The wall clock serves for nothing but to convert the
@@ -25,6 +26,7 @@ mod kiss;
 mod limit;
 mod lookup;
 mod pace;
+mod progress;
 mod sample;
 mod server;
 mod setting;
@@ -44,6 +46,7 @@ pub use format::{Short, Timestamp};
 pub use kiss::Kiss;
 pub use lookup::LookupFailure;
 pub use pace::Occasion;
+pub(crate) use progress::SoFar;
 pub use sample::{Leap, Sample};
 pub use server::{InvalidServer, NTP_PORT, Server};
 pub use setting::{InvalidNtpSetting, NtpSetting};

@@ -26,15 +26,24 @@ impl Panel {
     }
 
     /// Asks all whose turn it is, and waits for the last, or until `cancel`. What the
-    /// kernel says must be within `budget`.
+    /// kernel says must be within `budget`. `so_far` is told of what has been said while
+    /// others are still waited for.
     pub(crate) fn ask(
         &mut self,
         clock: &Clock,
         occasion: Occasion,
         budget: Duration,
         cancel: &Cancel,
+        so_far: &(dyn Fn(Answers) + Sync),
     ) -> Answers {
-        let reports = self.sources.round(clock, occasion, cancel);
+        let told = |reports: Vec<SourceReport>, awaited| {
+            so_far(Answers {
+                heard: reports.into_iter().map(of_ntp).collect(),
+                awaited,
+                nobody_else: false,
+            });
+        };
+        let reports = self.sources.round_told(clock, occasion, cancel, &told);
         let mut heard: Vec<_> = reports.into_iter().map(of_ntp).collect();
         let answered = heard.iter().any(|heard| !heard.samples.is_empty());
         // The first cloud that answers is the only source from then on.
@@ -43,7 +52,11 @@ impl Panel {
         if self.is_looking {
             heard.push(of_kernel(kernel::ask(clock, budget)));
         }
-        Answers { heard, nobody_else }
+        Answers {
+            heard,
+            awaited: 0,
+            nobody_else,
+        }
     }
 }
 

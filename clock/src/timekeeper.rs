@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
     thread,
     time::Duration,
 };
@@ -42,8 +45,8 @@ enum Command {
 /// Starts measuring: gives the clock, which is [`Unsynchronised`] until something is
 /// known, and who keeps it measured.
 ///
-/// A source whose own bound exceeds `budget` does not vote. `changed` is called on
-/// the thread after every round and whenever else [`Clock::knowledge`] has changed; it
+/// A source whose own bound exceeds `budget` does not vote. `changed` is called, on
+/// a thread of the keeper's, after every round and whenever else [`Clock::knowledge`] has changed; it
 /// must not block. With [`NtpSetting::None`] the clock takes the machine's at its
 /// word, nothing is measured, and `changed` is never called.
 ///
@@ -55,7 +58,7 @@ pub fn start(
     timebase: impl Timebase + 'static,
     setting: &NtpSetting,
     budget: Duration,
-    changed: impl Fn() + Send + 'static,
+    changed: impl Fn() + Send + Sync + 'static,
 ) -> io::Result<(Clock, Timekeeper)> {
     let (commands, told) = mpsc::channel();
     let cancel = Cancel::new();
@@ -141,14 +144,19 @@ impl Drop for Timekeeper {
 }
 
 /// Asks everybody whose turn it is, as [`Panel::ask`].
-type Ask = Box<dyn FnMut(&Clock, Occasion, Duration, &Cancel) -> Answers + Send>;
+type Ask = Box<
+    dyn FnMut(&Clock, Occasion, Duration, &Cancel, &(dyn Fn(Answers) + Sync)) -> Answers + Send,
+>;
 
 fn questions(setting: &NtpSetting) -> Option<Ask> {
     let mut panel = Panel::of(setting)?;
-    Some(Box::new(move |clock, occasion, budget, cancel| {
-        panel.ask(clock, occasion, budget, cancel)
+    Some(Box::new(move |clock, occasion, budget, cancel, so_far| {
+        panel.ask(clock, occasion, budget, cancel, so_far)
     }))
 }
+
+/// Who is told that what is known has changed.
+type Changed = dyn Fn() + Send + Sync;
 
 /// The thread's own.
 struct Keeping {
@@ -169,7 +177,7 @@ impl Keeping {
         }
     }
 
-    fn go_on(&mut self, told: &Receiver<Command>, changed: &dyn Fn()) {
+    fn go_on(&mut self, told: &Receiver<Command>, changed: &Changed) {
         while !self.cancel.is_cancelled() {
             match self.discipline.next(self.clock.moment()) {
                 Next::Wait(pause) => match told.recv_timeout(pause.min(LOOK)) {
@@ -177,7 +185,7 @@ impl Keeping {
                     Err(RecvTimeoutError::Timeout) => continue,
                     Err(RecvTimeoutError::Disconnected) => return,
                 },
-                Next::Round(purpose) => self.hold_a_round(purpose, Some(told)),
+                Next::Round(purpose) => self.hold_a_round(purpose, Some(told), changed),
             }
             changed();
         }
@@ -191,7 +199,7 @@ impl Keeping {
                 Next::Wait(_) if self.discipline.is_settled(now) => return,
                 Next::Wait(pause) => thread::sleep(pause.min(LOOK)),
                 Next::Round(purpose) => {
-                    self.hold_a_round(purpose, None);
+                    self.hold_a_round(purpose, None, &|| {});
                     rounds += 1;
                 }
             }
@@ -210,10 +218,28 @@ impl Keeping {
         self.publish();
     }
 
-    /// What was `told` while the round went on happened before it was heard.
-    fn hold_a_round(&mut self, purpose: Purpose, told: Option<&Receiver<Command>>) {
-        let budget = self.discipline.budget();
-        let answers = (self.ask)(&self.clock, purpose.occasion(), budget, &self.cancel);
+    /// What was `told` while the round went on happened before it was heard. Where some
+    /// have said enough to go by, that is known before the others have answered, or have
+    /// been waited for in vain.
+    fn hold_a_round(
+        &mut self,
+        purpose: Purpose,
+        told: Option<&Receiver<Command>>,
+        changed: &Changed,
+    ) {
+        let (clock, budget) = (&self.clock, self.discipline.budget());
+        let known = Mutex::new((&mut self.discipline, changed));
+        let so_far = |answers| {
+            // What is known is replaced as a whole, so that which a panicking thread held is sound.
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            let (discipline, changed) = &mut *known;
+            let end = WallReading::take(clock.timebase());
+            if discipline.hear_so_far(&Round { end, answers }) {
+                publish(clock, discipline);
+                changed();
+            }
+        };
+        let answers = (self.ask)(clock, purpose.occasion(), budget, &self.cancel, &so_far);
         if self.cancel.is_cancelled() {
             // What was cut short says nothing of the sources.
             return;
@@ -228,9 +254,12 @@ impl Keeping {
     }
 
     fn publish(&self) {
-        let knowledge = self.discipline.knowledge().clone();
-        self.clock.learn(self.discipline.anchor(), knowledge);
+        publish(&self.clock, &self.discipline);
     }
+}
+
+fn publish(clock: &Clock, discipline: &Discipline) {
+    clock.learn(discipline.anchor(), discipline.knowledge().clone());
 }
 
 #[cfg(test)]

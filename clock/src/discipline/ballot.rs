@@ -18,6 +18,8 @@ pub(crate) struct Ballot<'a> {
     kind: SourceKind,
     /// Their places among the sources, and what they say.
     voters: Vec<(usize, &'a Source, Interval)>,
+    /// How many more are asked and may still say something.
+    awaited: usize,
 }
 
 /// What came of it.
@@ -45,7 +47,16 @@ impl<'a> Ballot<'a> {
     ///
     /// The kernel never votes with, nor against, an NTP source. It votes alone,
     /// where there is nobody else.
-    pub(crate) fn hold(sources: &'a [Source], at: Moment, rates: Rates, budget: Duration) -> Self {
+    ///
+    /// Those who are still `awaited` count as voters who have said nothing so far:
+    /// what a majority agrees on without them they cannot overturn.
+    pub(crate) fn hold(
+        sources: &'a [Source],
+        at: Moment,
+        rates: Rates,
+        budget: Duration,
+        awaited: usize,
+    ) -> Self {
         let voters = |kind| -> Vec<_> {
             let places = sources.iter().enumerate();
             let of_kind = places.filter(|(_, source)| source.kind() == kind);
@@ -62,7 +73,12 @@ impl<'a> Ballot<'a> {
         } else {
             (SourceKind::Ntp, ntp)
         };
-        Self { at, kind, voters }
+        Self {
+            at,
+            kind,
+            voters,
+            awaited,
+        }
     }
 
     /// What kind of source votes this time.
@@ -102,7 +118,7 @@ impl<'a> Ballot<'a> {
             .filter_map(|source| source.fresh(self.at))
             .map(|fix| fix.interval)
             .collect();
-        let liars = self.voters.len() - self.quorum();
+        let liars = (self.voters.len() + self.awaited).saturating_sub(self.quorum());
         let agreed = agree(&fresh, fresh.len().saturating_sub(liars));
         agreed.map(|interval| self.fix(interval))
     }
@@ -113,9 +129,9 @@ impl<'a> Ballot<'a> {
         voters.any(|(_, source, _)| source.fresh(self.at).is_some())
     }
 
-    /// How many must agree. Nobody is no majority.
+    /// How many must agree.
     fn quorum(&self) -> usize {
-        majority(self.voters.len()).min(self.voters.len())
+        majority(self.voters.len() + self.awaited)
     }
 
     /// The leap second that a majority announces.

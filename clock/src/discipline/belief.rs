@@ -35,6 +35,8 @@ pub(crate) struct Belief {
     /// A source whose own bound exceeds it does not vote.
     budget: Duration,
     sources: Vec<Source>,
+    /// How many more are asked in the round that was heard last, if it goes on.
+    awaited: usize,
     state: State,
     rates: Rates,
     /// What the last rounds said, each by its own answers alone: what is to prove
@@ -56,6 +58,7 @@ impl Belief {
         Self {
             budget,
             sources: Vec::new(),
+            awaited: 0,
             state: State::new(),
             rates: Rates::ASSUMED,
             fixes: VecDeque::new(),
@@ -103,7 +106,12 @@ impl Belief {
     pub(crate) fn hear(&mut self, round: &Round) {
         let at = round.end.at;
         let mut contradiction = self.has_slept(at);
-        let Answers { heard, nobody_else } = &round.answers;
+        let Answers {
+            heard,
+            awaited,
+            nobody_else,
+        } = &round.answers;
+        self.awaited = *awaited;
         if *nobody_else {
             self.sources
                 .retain(|source| heard.iter().any(|heard| source.has_said(heard)));
@@ -161,7 +169,7 @@ impl Belief {
     }
 
     fn ballot(&self, at: Moment) -> Ballot<'_> {
-        Ballot::hold(&self.sources, at, self.rates, self.budget)
+        Ballot::hold(&self.sources, at, self.rates, self.budget, self.awaited)
     }
 
     fn vote(&mut self, end: &WallReading) {

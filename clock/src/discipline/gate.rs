@@ -21,8 +21,7 @@ pub struct Terms {
 pub struct Unfit {
     what: What,
     complaints: String,
-    /// Whether nobody has been named who is to be asked.
-    nobody_named: bool,
+    found_nobody: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,13 +58,13 @@ pub fn fit(reading: &Reading, knowledge: &Knowledge, terms: Terms) -> Result<(),
         Err(Unfit {
             what,
             complaints: knowledge.complaints(),
-            nobody_named: nobody_named(knowledge),
+            found_nobody: found_nobody(knowledge),
         })
     })
 }
 
 /// The kernel is asked only where no server has been named, and no cloud's been found.
-fn nobody_named(knowledge: &Knowledge) -> bool {
+fn found_nobody(knowledge: &Knowledge) -> bool {
     let mut sources = knowledge.sources.iter();
     sources.any(|source| source.kind == SourceKind::Kernel)
 }
@@ -99,6 +98,14 @@ fn what_is_wrong(reading: &Reading, knowledge: &Knowledge, terms: Terms) -> Opti
     }
 }
 
+impl Unfit {
+    /// Whether no server was named, no cloud's has answered so far, and what the kernel
+    /// says is no use: if that stays so, somebody has to name a server.
+    pub fn found_nobody(&self) -> bool {
+        self.found_nobody
+    }
+}
+
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
@@ -111,7 +118,7 @@ impl fmt::Display for Unfit {
         if !self.complaints.is_empty() {
             write!(f, "; {}", self.complaints)?;
         }
-        if self.nobody_named {
+        if self.found_nobody {
             f.write_str("; set --ntp HOST to name a time server")?;
         }
         Ok(())
@@ -153,15 +160,19 @@ mod tests {
                 require_ntp: false,
             };
             let unfit = fit(&reading, &knowledge, terms).expect_err("nobody answers");
-            unfit.to_string()
+            (unfit.to_string(), unfit.found_nobody())
         };
         assert_eq!(
             told(&[SourceKind::Ntp, SourceKind::Kernel]),
-            "clock unsynchronised; NTP one: no answer; kernel: no answer; set --ntp HOST to name a time server"
+            (
+                "clock unsynchronised; NTP one: no answer; kernel: no answer; set --ntp HOST to name a time server"
+                    .to_owned(),
+                true
+            )
         );
         assert_eq!(
             told(&[SourceKind::Ntp]),
-            "clock unsynchronised; NTP one: no answer"
+            ("clock unsynchronised; NTP one: no answer".to_owned(), false)
         );
     }
 

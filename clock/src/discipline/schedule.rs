@@ -14,6 +14,16 @@ use crate::{Moment, Reading, ntp::Occasion, span};
 const INTERVAL: Duration = Duration::from_secs(16);
 const JITTER: f64 = 0.2;
 
+/// From one round to the next while nothing is known, because nobody answers or no
+/// majority agrees: the runner can do nothing but wait for it, and a server or a
+/// network that comes up is found within seconds. Each is asked two questions at
+/// most if it keeps silent, so a thousand runners ask some 500 a second.
+const RETRIES: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
 /// From one round to the next while there is a doubt to be settled: as long as the
 /// answers that settle it have to lie apart.
 const DOUBT: Duration = Duration::from_secs(2);
@@ -33,6 +43,8 @@ const CLOSING: (Duration, Duration) = (Duration::from_millis(200), Duration::fro
 pub(crate) enum Purpose {
     /// The first measurement.
     Start,
+    /// The same again, as it brought nothing.
+    Retry,
     /// Keeping the bound small while waiting.
     Waiting,
     /// Settling a doubt, or keeping a bound within the budget that is about to
@@ -49,6 +61,7 @@ impl Purpose {
     pub(crate) fn occasion(self) -> Occasion {
         match self {
             Self::Start => Occasion::Start,
+            Self::Retry => Occasion::Retry,
             Self::Waiting => Occasion::Waiting,
             Self::Doubt | Self::Final | Self::Closing => Occasion::Final,
         }
@@ -69,6 +82,8 @@ pub(crate) enum Next {
 pub(crate) enum Need {
     /// None in particular.
     Ordinary,
+    /// Nothing is known.
+    Lost,
     /// It is synchronised, and its bound would leave the budget if nobody answered
     /// in the next round. Far servers, asked every 64 s as they like it, could not
     /// keep it within at 500 ppm; a runner would be fit and unfit by turns.
@@ -81,10 +96,25 @@ pub(crate) enum Need {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Schedule {
     last: Option<Last>,
+    /// How many rounds in a row have brought nothing that could be known.
+    in_vain: usize,
     /// When the last round ended that may have resolved names.
     resolved: Option<Moment>,
     instant: Option<Instant>,
     closing: Option<Moment>,
+}
+
+/// A round that was held.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    /// What for.
+    pub(crate) purpose: Purpose,
+    /// When it ended.
+    pub(crate) end: Moment,
+    /// Whether somebody answered.
+    pub(crate) answered: bool,
+    /// Whether nothing is known after it.
+    pub(crate) in_vain: bool,
 }
 
 /// The last round.
@@ -93,6 +123,8 @@ struct Last {
     end: Moment,
     /// From there to the next one in the ordinary.
     interval: Duration,
+    /// The same while nothing is known.
+    retry: Duration,
     answered: bool,
 }
 
@@ -115,6 +147,7 @@ impl Schedule {
         }
         let ordinary = || match need {
             Need::Urgent => due(last.end.plus(DOUBT), now, self.settling(last, now)),
+            Need::Lost => due(last.end.plus(last.retry), now, Purpose::Retry),
             Need::Thin => due(last.end.plus(last.interval), now, Purpose::Doubt),
             Need::Ordinary => due(last.end.plus(last.interval), now, Purpose::Waiting),
         };
@@ -165,24 +198,28 @@ impl Schedule {
         }
     }
 
-    /// A round was held that ended at `end`, and somebody `answered`, or nobody.
-    pub(crate) fn held(&mut self, purpose: Purpose, end: Moment, answered: bool, luck: f64) {
+    /// A round was held. `luck`, from 0 to 1, decides how soon the next one is.
+    pub(crate) fn held(&mut self, held: Held, luck: f64) {
+        self.in_vain = if held.in_vain { self.in_vain + 1 } else { 0 };
+        let retry = RETRIES[self.in_vain.saturating_sub(1).min(RETRIES.len() - 1)];
+        let jitter = 1.0 + JITTER * (2.0 * luck - 1.0);
         self.last = Some(Last {
-            end,
-            interval: INTERVAL.mul_f64(1.0 + JITTER * (2.0 * luck - 1.0)),
-            answered,
+            end: held.end,
+            interval: INTERVAL.mul_f64(jitter),
+            retry: retry.mul_f64(jitter),
+            answered: held.answered,
         });
-        if matches!(purpose, Purpose::Start | Purpose::Waiting) {
-            self.resolved = Some(end);
+        if held.purpose.occasion().resolves() {
+            self.resolved = Some(held.end);
         }
-        match purpose {
+        match held.purpose {
             Purpose::Final => {
                 if let Some(instant) = &mut self.instant {
                     instant.lead = None;
                 }
             }
             Purpose::Closing => self.closing = None,
-            Purpose::Start | Purpose::Waiting | Purpose::Doubt => {}
+            Purpose::Start | Purpose::Retry | Purpose::Waiting | Purpose::Doubt => {}
         }
     }
 

@@ -30,7 +30,8 @@ pub(super) struct Answers {
     pub(super) troubles: Vec<Trouble>,
 }
 
-/// Asks `server` as often as `burst` says, or until the end of the `round`.
+/// Asks `server` as often as `burst` says, or until the end of the `round`. Whenever
+/// it is going to pause, `so_far` is told what there is.
 ///
 /// The burst ends early at a kiss-o'-death, where the server cannot be reached,
 /// and where it keeps silent from the start.
@@ -39,6 +40,7 @@ pub(super) fn ask(
     server: SocketAddr,
     burst: Burst,
     round: Limit<'_>,
+    so_far: &dyn Fn(&[Sample]),
 ) -> Answers {
     let mut samples = Vec::new();
     let mut troubles = Troubles::default();
@@ -51,6 +53,7 @@ pub(super) fn ask(
                 socket,
                 questions: Vec::new(),
                 troubles: &mut troubles,
+                so_far,
             };
             line.ask_in_a_row(burst, round, &mut samples);
         }
@@ -73,6 +76,7 @@ struct Line<'a> {
     socket: Socket,
     questions: Vec<Question>,
     troubles: &'a mut Troubles,
+    so_far: &'a dyn Fn(&[Sample]),
 }
 
 impl Line<'_> {
@@ -95,7 +99,8 @@ impl Line<'_> {
                     }
                 }
             }
-            if asked < burst.questions {
+            if asked < burst.questions && !spacing.is_over() {
+                (self.so_far)(samples);
                 spacing.pause();
             }
         }

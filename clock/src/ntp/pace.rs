@@ -10,6 +10,10 @@ use std::{
 pub enum Occasion {
     /// The first measurement: every server, in bursts; names are resolved.
     Start,
+    /// The same again while nothing is known: every server that does not ask for
+    /// less, public ones at intervals; names are resolved where none of their
+    /// addresses had a valid answer the last time.
+    Retry,
     /// While waiting: the servers whose turn it is. Names are resolved again
     /// where none of their addresses had a valid answer the last time.
     Waiting,
@@ -19,6 +23,9 @@ pub enum Occasion {
 }
 
 impl Occasion {
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 4] = [Self::Start, Self::Retry, Self::Waiting, Self::Final];
+
     /// The longest that a round takes.
     pub fn limit(self) -> Duration {
         match self {
@@ -26,7 +33,7 @@ impl Occasion {
             // waits for its answer.
             Self::Start => Duration::from_secs(9),
             // A name, then four questions that wait for their answer.
-            Self::Waiting => Duration::from_secs(6),
+            Self::Retry | Self::Waiting => Duration::from_secs(6),
             // One question and half of another. It begins 3 s before the instant at
             // the latest, and what is learnt in the last second is not used.
             Self::Final => Duration::from_millis(1_500),
@@ -34,7 +41,7 @@ impl Occasion {
     }
 
     /// Whether names may be resolved.
-    pub(super) fn resolves(self) -> bool {
+    pub(crate) fn resolves(self) -> bool {
         self != Self::Final
     }
 }
@@ -70,6 +77,9 @@ const NEAR_INTERVAL: Duration = Duration::from_secs(16);
 /// exponent of 6).
 const PUBLIC_INTERVAL: Duration = Duration::from_secs(64);
 
+/// The shortest poll interval that RFC 5905 has (§7.2, MINPOLL).
+const PUBLIC_RETRY: Duration = Duration::from_secs(16);
+
 impl Distance {
     pub(super) fn of(address: IpAddr) -> Self {
         let near = match address.to_canonical() {
@@ -101,8 +111,18 @@ impl Distance {
         }
     }
 
-    /// From one round to the next, give or take a fifth.
-    pub(super) fn interval(self) -> Duration {
+    /// From one round to the next, give or take a fifth; none if there is no need to
+    /// wait.
+    pub(super) fn interval(self, occasion: Occasion) -> Option<Duration> {
+        match (self, occasion) {
+            (_, Occasion::Start | Occasion::Final) | (Self::Near, Occasion::Retry) => None,
+            (Self::Public, Occasion::Retry) => Some(PUBLIC_RETRY),
+            (_, Occasion::Waiting) => Some(self.usual_interval()),
+        }
+    }
+
+    /// The same in the ordinary.
+    pub(super) fn usual_interval(self) -> Duration {
         match self {
             Self::Near => NEAR_INTERVAL,
             Self::Public => PUBLIC_INTERVAL,
@@ -160,13 +180,16 @@ mod tests {
         let burst = |occasion| Distance::Public.burst(occasion);
         assert_eq!(burst(Occasion::Start).spacing, PUBLIC_SPACING);
         assert_eq!(burst(Occasion::Waiting).questions, 1);
+        assert_eq!(burst(Occasion::Retry).questions, 1);
         assert_eq!(burst(Occasion::Final).questions, 1);
-        assert_eq!(Distance::Public.interval(), Duration::from_secs(64));
+        let interval = |occasion| Distance::Public.interval(occasion);
+        assert_eq!(interval(Occasion::Waiting), Some(Duration::from_secs(64)));
+        assert_eq!(interval(Occasion::Retry), Some(Duration::from_secs(16)));
     }
 
     #[test]
     fn a_whole_burst_fits_into_its_round() {
-        for occasion in [Occasion::Start, Occasion::Waiting, Occasion::Final] {
+        for occasion in Occasion::ALL {
             let burst = Distance::Public.burst(occasion);
             let answer = Duration::from_secs(1);
             assert!(burst.spacing * (burst.questions - 1) + answer <= occasion.limit());

@@ -118,14 +118,15 @@ impl Source {
 
     /// Asks all its addresses whose turn it is, at the same time, and waits for
     /// the last; nothing if it is nobody's turn. What `claims` says another name has
-    /// is left to that. `answered` is called when an address has had valid answers.
+    /// is left to that. `so_far` is told all the valid answers that an address has had,
+    /// when it pauses and when it is done.
     pub(super) fn ask(
         &mut self,
         timebase: &dyn Timebase,
         occasion: Occasion,
         round: Limit<'_>,
         claims: &Claims,
-        answered: &(dyn Fn() + Sync),
+        so_far: &(dyn Fn(SocketAddr, &[Sample]) + Sync),
     ) -> Option<SourceReport> {
         let now = Moment::read(timebase);
         if self.is_resting(occasion, now) {
@@ -150,10 +151,9 @@ impl Source {
 
         let answers = ask_all(&due, &|address| {
             let burst = Distance::of(address.ip()).burst(occasion);
-            let answers = exchange::ask(timebase, address, burst, round);
-            if !answers.samples.is_empty() {
-                answered();
-            }
+            let said = |samples: &[Sample]| so_far(address, samples);
+            let answers = exchange::ask(timebase, address, burst, round, &said);
+            said(&answers.samples);
             answers
         });
         let mut samples = Vec::new();

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    NTP_PORT, NtpSetting, Occasion, Reason, SourceReport, Trouble, claims::Claims, limit::Limit,
-    source::Source,
+    NTP_PORT, NtpSetting, Occasion, Reason, Sample, SoFar, SourceReport, Trouble, claims::Claims,
+    limit::Limit, progress::Progress, source::Source,
 };
 use crate::{Cancel, Clock};
 
@@ -91,14 +91,36 @@ impl Sources {
         occasion: Occasion,
         cancel: &Cancel,
     ) -> Vec<SourceReport> {
+        self.round_told(clock, occasion, cancel, &|_, _| {})
+    }
+
+    /// The same, of which `so_far` is told whenever somebody has answered and others are
+    /// still waited for; not while clouds are looked for, of which the first is taken.
+    pub(crate) fn round_told(
+        &mut self,
+        clock: &Clock,
+        occasion: Occasion,
+        cancel: &Cancel,
+        so_far: &SoFar<'_>,
+    ) -> Vec<SourceReport> {
+        let names = self.sources.iter().map(|source| source.name().to_owned());
+        let progress = Progress::of(names, so_far);
         let race = self.first_wins.then(Race::default);
         let claims = &self.claims;
         let ask = |index, source: &mut Source| {
             let beaten = || race.as_ref().is_some_and(|race| race.is_lost(index));
             let called_off = || cancel.is_cancelled() || beaten();
             let limit = Limit::new(occasion.limit(), &called_off);
-            let answered = || race.iter().for_each(|race| race.finish(index));
-            source.ask(clock.timebase(), occasion, limit, claims, &answered)
+            let heard = |address, samples: &[Sample]| match &race {
+                Some(race) if !samples.is_empty() => race.finish(index),
+                Some(_) => {}
+                None => progress.heard(index, address, samples),
+            };
+            let report = source.ask(clock.timebase(), occasion, limit, claims, &heard);
+            if race.is_none() {
+                progress.done(index);
+            }
+            report
         };
         let mut reports = ask_all(&mut self.sources, &ask);
         if let Some(winner) = race.as_ref().and_then(Race::winner) {

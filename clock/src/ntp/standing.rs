@@ -39,10 +39,12 @@ impl Standing {
         let Some(asked) = self.asked else {
             return Turn::Now;
         };
-        if occasion != Occasion::Waiting && self.doublings == 0 {
-            return Turn::Now;
-        }
-        let interval = distance.interval() * (1 << self.doublings);
+        let interval = match distance.interval(occasion) {
+            Some(interval) if self.doublings == 0 => interval,
+            None if self.doublings == 0 => return Turn::Now,
+            // It wants to be asked less, whatever the occasion.
+            _ => distance.usual_interval() * (1 << self.doublings),
+        };
         let (numerator, denominator) = EARLY;
         let due = span::signed(interval) * numerator / denominator;
         if now.since(asked) >= due {
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn who_was_never_asked_is_asked() {
-        for occasion in [Occasion::Start, Occasion::Waiting, Occasion::Final] {
+        for occasion in Occasion::ALL {
             assert_eq!(waits_s(Standing::default(), occasion), Some(0));
         }
     }
@@ -134,6 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn while_nothing_is_known_near_servers_are_asked_at_once_and_public_ones_are_not() {
+        let asked = Standing::default().after(start(), &Answers::default());
+        assert_eq!(waits_s(asked, Occasion::Retry), Some(0));
+        let public = |seconds| asked.turn(Distance::Public, Occasion::Retry, after_s(seconds));
+        assert_eq!((public(12), public(13)), (Turn::NotYet, Turn::Now));
+    }
+
+    #[test]
     fn the_final_round_asks_whoever_does_not_mind() {
         let asked = Standing::default().after(start(), &Answers::default());
         assert_eq!(waits_s(asked, Occasion::Final), Some(0));
@@ -141,7 +151,7 @@ mod tests {
 
     #[test]
     fn each_rate_kiss_doubles_the_interval() {
-        for occasion in [Occasion::Start, Occasion::Waiting, Occasion::Final] {
+        for occasion in Occasion::ALL {
             assert_eq!(waits_s(kissed(&[Kiss::Rate]), occasion), Some(26));
             assert_eq!(waits_s(kissed(&[Kiss::Rate; 2]), occasion), Some(52));
         }
@@ -153,7 +163,7 @@ mod tests {
     fn who_refuses_is_never_asked_again() {
         for kiss in [Kiss::Deny, Kiss::Restricted] {
             let standing = kissed(&[kiss]).after(start(), &Answers::default());
-            for occasion in [Occasion::Start, Occasion::Waiting, Occasion::Final] {
+            for occasion in Occasion::ALL {
                 let turn = standing.turn(Distance::Near, occasion, after_s(100_000));
                 assert_eq!(turn, Turn::Never(kiss));
             }

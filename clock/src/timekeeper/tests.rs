@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn answers(heard: Vec<Heard>) -> Answers {
     Answers {
         heard,
+        awaited: 0,
         nobody_else: false,
     }
 }
@@ -30,7 +31,7 @@ fn answers(heard: Vec<Heard>) -> Answers {
 /// A server on this machine that is `off` its wall clock, and counts the rounds.
 fn server(off: TimeDelta, rounds: &Arc<AtomicU32>) -> Ask {
     let rounds = Arc::clone(rounds);
-    Box::new(move |clock, _, _, _| {
+    Box::new(move |clock, _, _, _, _| {
         rounds.fetch_add(1, Ordering::SeqCst);
         let wall = WallReading::take(clock.timebase());
         let bound = Duration::from_millis(1);
@@ -132,9 +133,9 @@ fn the_budget_counts_from_the_next_round_on() {
 fn without_a_timekeeper_nobody_is_asked_any_more() {
     let (alive, ended) = mpsc::channel::<()>();
     let mut ask = server(TimeDelta::zero(), &Arc::default());
-    let (_, keeper, changes) = keep(Box::new(move |clock, occasion, budget, cancel| {
+    let (_, keeper, changes) = keep(Box::new(move |clock, occasion, budget, cancel, so_far| {
         let _ = &alive;
-        ask(clock, occasion, budget, cancel)
+        ask(clock, occasion, budget, cancel, so_far)
     }));
     changes.recv_timeout(PATIENCE).expect("it is measured");
     drop(keeper);
@@ -168,7 +169,7 @@ fn one_measurement_is_one_round_where_there_is_no_doubt() {
 #[test]
 fn a_measurement_that_nobody_answers_ends() {
     let clock = Clock::unsynchronised(MachineTimebase);
-    let ask: Ask = Box::new(|_, _, _, _| answers(Vec::new()));
+    let ask: Ask = Box::new(|_, _, _, _, _| answers(Vec::new()));
     Keeping::new(clock.clone(), ask, BUDGET, Cancel::new()).settle();
     assert_eq!(clock.now().status, Status::Unsynchronised);
 }

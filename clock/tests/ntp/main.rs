@@ -6,6 +6,7 @@ mod support;
 
 mod bad_answers;
 mod clouds;
+mod liars;
 mod paths;
 mod real_server;
 mod rounds;

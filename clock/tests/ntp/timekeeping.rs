@@ -4,13 +4,14 @@ use std::{net::SocketAddr, sync::mpsc, time::Duration};
 
 use chrono::TimeDelta;
 use clock::{
-    Clock, Closing, ErrorBound, Knowledge, MachineTimebase, SourceKind, Status, Terms, Verdict,
-    ntp::NtpSetting,
+    Clock, Closing, ErrorBound, Knowledge, MachineTimebase, SourceKind, Status, Terms, Timekeeper,
+    Verdict, ntp::NtpSetting,
 };
 
 use crate::support::{
-    chronyd::Chronyd,
+    chronyd::{Chronyd, free_address},
     fake_server::{FakeServer, honest},
+    measure::setting,
     network::alone_with,
     programs, wall,
 };
@@ -21,11 +22,6 @@ const TERMS: Terms = Terms {
     budget: Duration::from_millis(50),
     require_ntp: true,
 };
-
-fn setting(addresses: &[SocketAddr]) -> NtpSetting {
-    let servers: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    servers.join(",").parse().unwrap()
-}
 
 fn measure(addresses: &[SocketAddr]) -> Clock {
     clock::measure(MachineTimebase, &setting(addresses), TERMS.budget)
@@ -53,32 +49,114 @@ fn a_start_by_a_real_server_is_timed_to_a_millisecond() {
         return;
     };
     let server = Chronyd::of_the_machine(&program);
-    let (change, changes) = mpsc::channel();
-    let changed = move || {
-        // The test may be over.
-        let _ = change.send(());
-    };
-    let setting = setting(&[server.address()]);
-    let (clock, keeper) = clock::start(MachineTimebase, &setting, TERMS.budget, changed).unwrap();
-    let wait_until = |done: &dyn Fn() -> bool| {
-        while !done() {
-            changes.recv_timeout(Duration::from_secs(60)).unwrap();
-        }
-    };
-    let by = SourceKind::Ntp;
-    wait_until(&|| clock.now().status == Status::Synchronised { by });
+    let kept = Kept::by(&[server.address()]);
+    let (clock, keeper) = (&kept.clock, &kept.keeper);
+    kept.wait_until(is_synchronised);
     assert_eq!(
         clock.knowledge().to_string(),
         format!("NTP {} (single)", server.address())
     );
     assert_eq!(clock.fit_at(clock.moment(), TERMS).1, Ok(()));
-    assert!(ahead_of_the_machine(&clock).abs() < TimeDelta::milliseconds(20));
+    assert!(ahead_of_the_machine(clock).abs() < TimeDelta::milliseconds(20));
 
     keeper.fired(clock.moment());
-    let closing = || clock.knowledge().firing.map(|firing| firing.closing);
-    wait_until(&|| closing().is_some_and(|closing| closing != Closing::Awaited));
-    assert_eq!(closing(), Some(Closing::Confirmed));
+    let closing = |clock: &Clock| clock.knowledge().firing.map(|firing| firing.closing);
+    kept.wait_until(|clock| closing(clock).is_some_and(|closing| closing != Closing::Awaited));
+    assert_eq!(closing(clock), Some(Closing::Confirmed));
     assert!(clock.knowledge().firing.unwrap().bound < 3 * MS);
+}
+
+/// A clock that is kept measured.
+struct Kept {
+    clock: Clock,
+    keeper: Timekeeper,
+    changes: mpsc::Receiver<()>,
+}
+
+impl Kept {
+    fn by(addresses: &[SocketAddr]) -> Self {
+        let (change, changes) = mpsc::channel();
+        let changed = move || {
+            // The test may be over.
+            let _ = change.send(());
+        };
+        let started = clock::start(MachineTimebase, &setting(addresses), TERMS.budget, changed);
+        let (clock, keeper) = started.unwrap();
+        Self {
+            clock,
+            keeper,
+            changes,
+        }
+    }
+
+    fn wait_until(&self, done: impl Fn(&Clock) -> bool) {
+        while !done(&self.clock) {
+            self.wait_for_change();
+        }
+    }
+
+    fn wait_for_change(&self) {
+        self.changes.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+}
+
+fn is_synchronised(clock: &Clock) -> bool {
+    let by = SourceKind::Ntp;
+    clock.now().status == Status::Synchronised { by }
+}
+
+#[test]
+fn a_majority_does_not_wait_for_a_server_that_is_silent() {
+    let honest = [(); 2].map(|()| off_by(TimeDelta::zero()));
+    let silent = FakeServer::start(|_, _, _| Vec::new());
+    let addresses = [honest[0].address(), silent.address(), honest[1].address()];
+    let kept = Kept::by(&addresses);
+    let clock = &kept.clock;
+    kept.wait_for_change();
+    assert!(is_synchronised(clock));
+    assert_eq!(clock.fit_at(clock.moment(), TERMS).1, Ok(()));
+    // That the round is over, and who was waited for in vain, is a second change.
+    kept.wait_for_change();
+    assert_eq!(silent.asked(), 2);
+    assert_eq!(
+        verdict(&clock.knowledge(), silent.address()),
+        Verdict::Silent
+    );
+    assert!(is_synchronised(clock));
+}
+
+#[test]
+fn one_of_two_is_no_majority_until_the_other_is_given_up() {
+    let honest = off_by(TimeDelta::zero());
+    let silent = FakeServer::start(|_, _, _| Vec::new());
+    let kept = Kept::by(&[honest.address(), silent.address()]);
+    let clock = &kept.clock;
+    kept.wait_until(is_synchronised);
+    assert_eq!(silent.asked(), 2);
+    assert_eq!(
+        verdict(&clock.knowledge(), silent.address()),
+        Verdict::Silent
+    );
+}
+
+#[test]
+fn a_server_that_comes_up_late_is_found_within_seconds() {
+    let address = free_address();
+    let kept = Kept::by(&[address]);
+    let clock = &kept.clock;
+    // Since nobody is there any more it is told so at once, a first and a second time.
+    for _round in 0..3 {
+        kept.wait_for_change();
+    }
+    let server = FakeServer::start_at(address, |question, _, now| {
+        vec![honest(question, now).into()]
+    });
+    let up = clock.moment();
+    kept.wait_until(is_synchronised);
+    let took = clock.moment().since(up);
+    println!("found after {took}");
+    assert!(took < TimeDelta::seconds(10), "{took}");
+    assert!(server.asked() >= 4);
 }
 
 #[test]

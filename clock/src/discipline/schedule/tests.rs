@@ -45,8 +45,13 @@ impl Life {
                 Next::Round(purpose) => {
                     self.rounds.push((purpose, self.ran));
                     self.ran += self.took;
-                    let (end, answered) = (self.now(), !self.silent);
-                    self.schedule.held(purpose, end, answered, self.luck);
+                    let held = Held {
+                        purpose,
+                        end: self.now(),
+                        answered: !self.silent,
+                        in_vain: need == Need::Lost,
+                    };
+                    self.schedule.held(held, self.luck);
                 }
             }
         }
@@ -80,6 +85,25 @@ fn while_waiting_there_is_a_round_every_sixteen_seconds_give_or_take_a_fifth() {
         let interval = interval_ms * MS;
         assert_eq!(life.began(Purpose::Waiting)[..2], [interval, 2 * interval]);
     }
+}
+
+#[test]
+fn while_nothing_is_known_it_is_tried_again_within_seconds() {
+    let mut life = Life {
+        silent: true,
+        luck: 0.5,
+        ..Life::default()
+    };
+    life.go_on(16 * SECOND, Need::Lost);
+    let began = life.began(Purpose::Retry);
+    assert_eq!(began, [1, 3, 7, 11, 15].map(|second| second * SECOND));
+    // Once something is known, it is as ever; and when it is lost, as at first.
+    life.go_on(40 * SECOND, Need::Ordinary);
+    assert_eq!(life.began(Purpose::Waiting), [31 * SECOND]);
+    life.rounds.clear();
+    life.go_on(44 * SECOND, Need::Lost);
+    let began = life.began(Purpose::Retry);
+    assert_eq!(began, [40, 41, 43].map(|second| second * SECOND));
 }
 
 #[test]
@@ -169,7 +193,12 @@ fn the_closing_round_is_held_at_once_when_it_can_disturb_nothing_any_more() {
 }
 
 fn needs() -> impl Strategy<Value = Need> {
-    prop_oneof![Just(Need::Ordinary), Just(Need::Thin), Just(Need::Urgent)]
+    prop_oneof![
+        Just(Need::Ordinary),
+        Just(Need::Lost),
+        Just(Need::Thin),
+        Just(Need::Urgent)
+    ]
 }
 
 proptest! {

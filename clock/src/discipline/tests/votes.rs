@@ -59,6 +59,65 @@ fn one_of_three_that_lies_is_outvoted_and_named() {
     }
 }
 
+/// What servers that are so many milliseconds off have said, while others are still awaited, and
+/// whether a clock that knew nothing is synchronised by that.
+fn said_so_far(world: &mut World, off_ms: &[i64], awaited: usize) -> bool {
+    let servers = ["a", "b", "c", "d"].into_iter().zip(off_ms);
+    let heard = servers.map(|(name, off)| Heard {
+        name: name.to_owned(),
+        ..ntp(world, TimeDelta::milliseconds(*off))
+    });
+    let answers = Answers {
+        heard: heard.collect(),
+        awaited,
+        nobody_else: false,
+    };
+    let end = WallReading {
+        at: world.now(),
+        wall: world.utc(),
+        width: Duration::ZERO,
+    };
+    world.discipline.hear_so_far(&Round { end, answers })
+}
+
+#[test]
+fn a_majority_of_all_that_are_asked_needs_not_wait_for_the_others() {
+    for (off_ms, awaited, enough) in [
+        (&[0][..], 0, true),
+        (&[0], 1, false),
+        (&[0], 2, false),
+        (&[0, 0], 1, true),
+        (&[0, 0], 2, false),
+        (&[0, 0, 0], 1, true),
+        (&[0, 5_000], 1, false),
+        (&[0, 5_000, 0], 1, false),
+        (&[0, 5_000, 0, 0], 1, true),
+    ] {
+        let mut world = World::new(Vec::new());
+        let told = said_so_far(&mut world, off_ms, awaited);
+        assert_eq!(told, enough, "{off_ms:?}, {awaited} awaited");
+        let by = SourceKind::Ntp;
+        let known = world.reading().status == Status::Synchronised { by };
+        assert_eq!(known, enough);
+        assert!(!known || world.is_covered());
+        // It is heard once; the whole round comes later.
+        assert!(!enough || !said_so_far(&mut world, off_ms, awaited));
+    }
+}
+
+#[test]
+fn one_that_comes_later_and_lies_changes_nothing_of_what_a_majority_said() {
+    let mut world = World::new(named(&["a", "b", "c"]));
+    world.servers[2].error = TimeDelta::seconds(5);
+    assert!(said_so_far(&mut world, &[0, 0], 1));
+    world.run(2 * SECOND);
+    world.hold_a_round(Purpose::Start);
+    let told: Vec<_> = verdicts(&world).into_iter().take(2).collect();
+    assert_eq!(told, [("a", Verdict::Used), ("b", Verdict::Used)]);
+    assert!(matches!(verdicts(&world)[2].1, Verdict::Falseticker { .. }));
+    assert_eq!(fitness(&world, TERMS), Ok(()));
+}
+
 #[test]
 fn two_of_four_that_lie_leave_no_majority_and_no_average() {
     let mut world = World::new(named(&["a", "b", "c", "d"]));
@@ -215,6 +274,7 @@ fn who_is_no_source_any_more_is_forgotten() {
     };
     let answers = Answers {
         heard: vec![ntp(&world, TimeDelta::zero())],
+        awaited: 0,
         nobody_else: true,
     };
     let round = Round { end, answers };

@@ -224,6 +224,7 @@ impl World {
         let luck = self.luck();
         let answers = Answers {
             heard,
+            awaited: 0,
             nobody_else: false,
         };
         self.discipline.hear(purpose, &Round { end, answers }, luck);

@@ -12,6 +12,7 @@ use crate::{
     ntp::{
         Leap, LookupFailure, Timestamp,
         lookup::Resolve,
+        pace::Burst,
         packet::{MODE_SERVER, Packet},
     },
 };
@@ -91,7 +92,7 @@ fn ask(source: &mut Source, occasion: Occasion) -> Option<SourceReport> {
 
 fn ask_beside(claims: &Claims, source: &mut Source, occasion: Occasion) -> Option<SourceReport> {
     let limit = Limit::new(Duration::from_secs(60), &|| false);
-    source.ask(&MachineTimebase, occasion, limit, claims, &|| {})
+    source.ask(&MachineTimebase, occasion, limit, claims, &|_, _| {})
 }
 
 fn samples(source: &mut Source, occasion: Occasion) -> usize {
@@ -200,6 +201,21 @@ fn all_addresses_of_a_name_are_asked_and_their_answers_told_in_order() {
             .samples
             .is_sorted_by_key(|sample| sample.at.since(report.samples[0].at))
     );
+}
+
+#[test]
+fn what_has_been_said_is_told_before_each_pause() {
+    let server = Server::start();
+    let told = Mutex::new(Vec::new());
+    let burst = Burst {
+        questions: 3,
+        spacing: Duration::from_millis(20),
+    };
+    let limit = Limit::new(Duration::from_secs(60), &|| false);
+    let so_far = |samples: &[Sample]| told.lock().expect("nobody panicked").push(samples.len());
+    let answers = exchange::ask(&MachineTimebase, server.address, burst, limit, &so_far);
+    assert_eq!(answers.samples.len(), 3);
+    assert_eq!(*told.lock().expect("nobody panicked"), [1, 2]);
 }
 
 #[test]

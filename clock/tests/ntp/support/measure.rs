@@ -8,10 +8,15 @@ use clock::{
     ntp::{NtpSetting, Occasion, Sample, SourceReport, Sources},
 };
 
+/// The setting that names the servers at these addresses.
+pub fn setting(addresses: &[SocketAddr]) -> NtpSetting {
+    let servers: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    servers.join(",").parse().unwrap()
+}
+
 /// The sources at these addresses.
 pub fn sources(addresses: &[SocketAddr]) -> Sources {
-    let servers: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    Sources::of(&servers.join(",").parse::<NtpSetting>().unwrap())
+    Sources::of(&setting(addresses))
 }
 
 pub fn round(clock: &Clock, sources: &mut Sources, occasion: Occasion) -> Vec<SourceReport> {
