@@ -1,11 +1,10 @@
-//! k6's REST API (v1.1.0 and v2.2.0), as far as a start needs it.
+//! k6's REST API (v1.1.0 and v2.2.0), as far as a start needs it. The resume itself goes over a line of its own.
 
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::ownership::{OwnedBy, Owner};
-use crate::decide::machine::Reply;
 use crate::decide::setup::SetupFailure;
 
 /// What k6 says of itself.
@@ -40,12 +39,9 @@ pub struct Api {
 
 /// How long k6 may take for an answer that costs it nothing. A machine with both
 /// cores busy was seen to take some 0.1 s.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How long the answer to the resume is waited for before its fate is settled by
-/// asking: it came within milliseconds each time it came.
-const RESUME_ANSWER_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// The most that is read of an answer: a status has some 200 bytes, an error some thousand.
-const MOST_BYTES: usize = 64 * 1024;
+pub(super) const MOST_BYTES: usize = 64 * 1024;
 
 #[derive(Deserialize)]
 struct Document<T> {
@@ -90,7 +86,7 @@ impl Api {
             .pool_idle_timeout(None)
             .pool_max_idle_per_host(1)
             .redirect(reqwest::redirect::Policy::none())
-            // A resume may reach k6 once and no more.
+            // What fails is told, and whoever asked decides.
             .retry(reqwest::retry::never())
             .connect_timeout(ANSWER_WITHIN)
             .connector_layer(OwnedBy(owner))
@@ -137,24 +133,6 @@ impl Api {
             status: attributes.status,
             vus: attributes.vus_max,
         })
-    }
-
-    /// Resumes k6: one request, never repeated. k6's own answer says status 4 even when it was taken, so
-    /// [`Reply::Accepted`] is no proof of a start, and anything else none of the contrary.
-    ///
-    /// # Errors
-    /// [`ApiError::NotUp`] or [`ApiError::NoConnection`], and then nothing was sent.
-    pub async fn resume(&self) -> Result<Reply, ApiError> {
-        let asked = self.patch(r#"{"paused":false}"#);
-        match tokio::time::timeout(RESUME_ANSWER_WITHIN, asked).await {
-            Ok(Ok(http)) if http.is_success() => Ok(Reply::Accepted),
-            Ok(Ok(http)) => Ok(Reply::Unclear(format!("the answer {http}"))),
-            Ok(Err(error @ (ApiError::NotUp | ApiError::NoConnection(_)))) => Err(error),
-            Ok(Err(error)) => Ok(Reply::Unclear(format!("no answer ({error})"))),
-            Err(_) => Ok(Reply::Unclear(format!(
-                "no answer within {RESUME_ANSWER_WITHIN:?}"
-            ))),
-        }
     }
 
     /// Stops k6; it then ends with 103, after its teardown() if it runs.

@@ -1,8 +1,8 @@
 //! The resume itself: a thread of its own that waits for the instant with the
-//! connection to k6 open, and sends.
+//! line to k6 open, and sends.
 //!
-//! The thread has a runtime of its own, so that nothing else that the agent
-//! does can stand between the instant and the first byte.
+//! It blocks, and nothing else that the agent does can stand between the instant
+//! and the first byte.
 
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clock::{Cancel, Clock, Disturbance, Moment, Outcome, Reading};
 
-use super::api::Api;
+use super::api::ApiError;
+use super::line::Line;
 use super::ownership::Owner;
 use crate::decide::instant::{Instant, may_fire};
 use crate::decide::machine::Triggered;
@@ -65,23 +66,17 @@ pub fn wait_and_resume(
         fired: None,
         disturbances: Vec::new(),
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return nothing_sent(Triggered::NotSent(error.to_string())),
-    };
-    let api = match Api::new(order.owner) {
-        Ok(api) => api,
-        Err(error) => return nothing_sent(Triggered::NotSent(error.to_string())),
-    };
     // If it cannot be written, the start is still on time: an armed runner needs the store no more.
     let _ = armed_written.recv_timeout(ARMED_WRITTEN_WITHIN);
-    open_connection(order, clock, cancel, &runtime, &api);
+    let line = open_line(order, clock, cancel);
     let disturbances = match clock::wait_until(clock, order.instant.start_at, order.spin, cancel) {
         Outcome::Reached { noticed } => noticed,
         Outcome::Cancelled => return nothing_sent(Triggered::Disarmed),
+    };
+    // If k6 has not kept it, or it could not be opened in time: it is due now.
+    let line = match line.filter(Line::is_open) {
+        Some(line) => Ok(line),
+        None => Line::open(order.owner),
     };
     if cancel.is_cancelled() {
         return nothing_sent(Triggered::Disarmed);
@@ -90,7 +85,7 @@ pub fn wait_and_resume(
     // One look at the clock: what it is judged by is what is told of the start.
     let (now, fitness) = clock.fit_at(moment, order.clock);
     let triggered = match may_fire(&order.instant, &now, fitness) {
-        Ok(()) => fire(order.instant.start_at, &now, &runtime, &api),
+        Ok(()) => fire(order.instant.start_at, &now, line),
         Err(refused) => refused,
     };
     tracing::debug!(answered_after = ?clock.moment().since(moment), "the instant was acted upon");
@@ -103,36 +98,26 @@ pub fn wait_and_resume(
 
 /// Resumes k6.
 ///
-/// `now` is read before the request is written, with nothing in between but writing it. When the bytes left is not
-/// known: the HTTP client does not tell, and until the answer k6 has its part in the time. A thread that is stopped
-/// right here sends later than is told.
-fn fire(
-    start_at: DateTime<Utc>,
-    now: &Reading,
-    runtime: &tokio::runtime::Runtime,
-    api: &Api,
-) -> Triggered {
-    let fired_at = now.midpoint();
-    match runtime.block_on(api.resume()) {
-        Ok(reply) => Triggered::Sent {
-            fired_at,
-            lateness: fired_at - start_at,
-            clock_error: now.bound().measured(),
-            reply,
-        },
+/// `now` is read before the request is written, with nothing in between but writing it, which takes some hundredths of
+/// a millisecond. A thread that is stopped right here sends later than is told.
+fn fire(start_at: DateTime<Utc>, now: &Reading, line: Result<Line, ApiError>) -> Triggered {
+    match line.map(Line::resume) {
+        Ok(reply) => {
+            let fired_at = now.midpoint();
+            Triggered::Sent {
+                fired_at,
+                lateness: fired_at - start_at,
+                clock_error: now.bound().measured(),
+                reply,
+            }
+        }
         Err(error) => Triggered::NotSent(error.to_string()),
     }
 }
 
 /// A connection that has carried a request is kept by k6; one that never did is closed after 10 s. If it cannot be opened
-/// now, there is another try while there is time, and at last the resume itself opens one.
-fn open_connection(
-    order: &Order,
-    clock: &Clock,
-    cancel: &Cancel,
-    runtime: &tokio::runtime::Runtime,
-    api: &Api,
-) {
+/// now, there is another try while there is time, and at last there is none.
+fn open_line(order: &Order, clock: &Clock, cancel: &Cancel) -> Option<Line> {
     loop {
         let left = (order.instant.start_at - clock.now().held)
             .to_std()
@@ -140,11 +125,15 @@ fn open_connection(
         // A late join has no time to lose, and no instant to hit.
         let limit = left.saturating_sub(STAND_BY);
         if limit.is_zero() || cancel.is_cancelled() {
-            return;
+            return None;
         }
-        let asked = runtime.block_on(async { tokio::time::timeout(limit, api.status()).await });
-        if let Ok(Ok(_)) = asked {
-            return;
+        let warmed = Line::open(order.owner).and_then(|mut line| {
+            line.warm(limit)?;
+            Ok(line)
+        });
+        match warmed {
+            Ok(line) => return Some(line),
+            Err(error) => tracing::debug!(%error, "no line to k6 yet"),
         }
         let again_at = clock.now().held + TRY_AGAIN_AFTER.min(limit);
         // Whichever way it ends, the next turn looks at the time and at the call-off.
