@@ -96,6 +96,10 @@ pub struct Machine {
     unfit: Option<Unfit>,
     /// What kind of reason that is: a figure that grows is no news.
     obstacle: Option<Discriminant<Obstacle>>,
+    /// Whether the clock has ever been good enough.
+    was_fit: bool,
+    /// That nobody was found who tells the time is told once.
+    told_of_nobody: bool,
     /// The terms of the start that it is armed for: what to do when late, and how late is still on time.
     late: LatePolicy,
     tolerance: Duration,
@@ -139,6 +143,8 @@ impl Machine {
             armed: false,
             unfit: None,
             obstacle: None,
+            was_fit: false,
+            told_of_nobody: false,
             late: LatePolicy::Refuse,
             tolerance: Terms::DEFAULT_TOLERANCE,
             setup_done: None,

@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use rendezvous::{Abort, LatePolicy, Phase, Plan, Slot, code};
 
 use super::k6::for_people;
-use super::limits::{ADMISSION_WAIT, BEYOND_SCHEDULER, TROUBLE_LIMIT};
-use super::time::{instant_never_came, long_past, no_time_at_the_instant};
+use super::limits::{ADMISSION_WAIT, BEYOND_SCHEDULER, NOBODY_FOUND_LIMIT, TROUBLE_LIMIT};
+use super::time::{instant_never_came, long_past, no_time_at_the_instant, nobody_to_ask};
 use super::{Action, Machine, Moment, State, StoreSide, Triggered, Trouble};
 use crate::decide::admission::{Verdict, judge};
 use crate::decide::ending::Ending;
@@ -258,6 +258,10 @@ impl Machine {
         let hopeless = hopeless.map(|trouble| trouble.text.clone());
         if let Some(text) = hopeless {
             let ending = Ending::own(Phase::Failed, code::NO_ACCESS, text);
+            return self.wind_up(ending, None, now);
+        }
+        let nobody = self.finds_nobody().map(nobody_to_ask);
+        if let Some(ending) = nobody.filter(|_| now.mono >= self.began + NOBODY_FOUND_LIMIT) {
             return self.wind_up(ending, None, now);
         }
         if now.mono < self.give_up_at || self.holds_an_instant(now) {

@@ -24,6 +24,10 @@ pub const ADMISSION_WAIT: Duration = Duration::from_secs(2);
 /// How long an unmeasured clock that shows the instant as past is given to be measured, from the start of the agent:
 /// twice what it takes far servers to be resolved, asked, and heard three times because the clock is far off.
 pub const CLOCK_WAIT: Duration = Duration::from_secs(30);
+/// How long a clock is looked for where no server was named (`--ntp auto`): no cloud's answers at its link-local
+/// address, asked every few seconds, and what the kernel says is no use. A time daemon of a node that has just come up
+/// has synchronised within that; nobody else is going to come.
+pub const NOBODY_FOUND_LIMIT: Duration = Duration::from_mins(1);
 /// How much longer than it was to last a countdown may last: twice what nodes have been seen to be off. A clock that
 /// has gone back by more since it was good enough to arm by goes back again and again, and the instant may never come.
 pub const COUNTDOWN_BEYOND: Duration = Duration::from_mins(15);

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clock::{Closing, Firing, Status, Unfit, fit};
 use rendezvous::{Phase, code};
 
-use super::limits::{CLOCK_WAIT, COUNTDOWN_BEYOND, FASTEST_SLEW};
+use super::limits::{CLOCK_WAIT, COUNTDOWN_BEYOND, FASTEST_SLEW, NOBODY_FOUND_LIMIT};
 use super::{Action, Machine, Moment, State};
 use crate::decide::admission::Verdict;
 use crate::decide::ending::Ending;
@@ -37,6 +37,15 @@ impl Machine {
                 Some(_) => Phase::Starting,
             };
         }
+        self.was_fit |= self.unfit.is_none();
+        let nobody = self.finds_nobody().map(Unfit::to_string);
+        if let (Some(nobody), false) = (nobody, self.told_of_nobody) {
+            self.told_of_nobody = true;
+            let limit = humantime::format_duration(NOBODY_FOUND_LIMIT);
+            self.notes.push(format!(
+                "nobody tells the time here, and without that this runner ends {limit} after its start: {nobody}"
+            ));
+        }
         let matters = matches!(self.state, State::Waiting | State::Armed { .. });
         if matters && before != (self.unfit.is_some(), self.obstacle) {
             self.note_clock_trouble();
@@ -48,6 +57,12 @@ impl Machine {
             self.notes
                 .push(format!("cannot start by this clock: {trouble}"));
         }
+    }
+
+    /// Why there is no time to be had, where nobody was named to ask and nobody has been found from the start.
+    pub(super) fn finds_nobody(&self) -> Option<&Unfit> {
+        let unfit = self.unfit.as_ref().filter(|unfit| unfit.found_nobody());
+        unfit.filter(|_| !self.was_fit)
     }
 
     /// Why the runner cannot start by its clock, for people.
@@ -146,6 +161,13 @@ pub(super) fn instant_never_came() -> Ending {
 pub(super) fn no_time_at_the_instant(trouble: &str) -> Ending {
     let reason =
         format!("the instant came, and the clock was not good enough to start by: {trouble}");
+    Ending::own(Phase::Refused, code::NO_TIME, reason)
+}
+
+/// Nobody was named who tells the time, and there is none.
+pub(super) fn nobody_to_ask(trouble: &Unfit) -> Ending {
+    let limit = humantime::format_duration(NOBODY_FOUND_LIMIT);
+    let reason = format!("nobody was found in {limit} who tells the time: {trouble}");
     Ending::own(Phase::Refused, code::NO_TIME, reason)
 }
 

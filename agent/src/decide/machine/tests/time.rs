@@ -1,6 +1,6 @@
 //! What a clock that is not good enough keeps a runner from.
 
-use clock::{Closing, Firing, Obstacle, SourceKind};
+use clock::{Closing, Firing, Obstacle, SourceKind, SourceKnowledge, Verdict};
 
 use super::*;
 
@@ -149,6 +149,68 @@ fn a_clock_that_never_gets_good_enough_ends_the_wait_at_the_deadline(
     bench.stopped();
     assert_eq!(bench.end(), (Phase::Refused, 71));
     assert!(bench.reason().contains("clock unsynchronised"));
+}
+
+/// What a clock knows that asks whoever is to be found, and that finds nobody.
+fn nobody_answers(bench: &mut Bench) {
+    let silent = |name: &str, kind| SourceKnowledge {
+        name: name.to_owned(),
+        kind,
+        verdict: Verdict::Silent,
+        answered: false,
+        troubles: None,
+        figures: None,
+    };
+    bench.knowledge.sources = vec![
+        silent("AWS", SourceKind::Ntp),
+        silent("kernel", SourceKind::Kernel),
+    ];
+}
+
+#[rstest]
+fn where_nobody_was_named_and_nobody_is_found_it_is_said_at_once_and_soon_the_end(
+    #[values(true, false)] k6_is_ready: bool,
+) {
+    let mut bench = Bench::with_clock(settings(), Status::Unsynchronised);
+    if k6_is_ready {
+        bench = Bench::waiting(settings(), Status::Unsynchronised);
+    } else {
+        bench.on(Event::Earlier(None));
+        bench.board(None);
+    }
+    nobody_answers(&mut bench);
+    bench.measured(Status::Unsynchronised, Duration::ZERO);
+    let notes = bench.machine.take_notes().join("\n");
+    assert!(notes.contains("set --ntp HOST"), "{notes}");
+    bench.pass(59);
+    assert!(bench.machine.end().is_none());
+    assert!(
+        !bench.machine.take_notes().join("\n").contains("ends 1m"),
+        "it is told once"
+    );
+    bench.pass(1);
+    bench.stopped();
+    assert_eq!(bench.end(), (Phase::Refused, 71));
+    assert!(
+        bench.reason().contains("set --ntp HOST"),
+        "{}",
+        bench.reason()
+    );
+}
+
+#[test]
+fn a_time_daemon_that_synchronises_meanwhile_is_in_time_and_one_that_is_lost_later_is_waited_for() {
+    let by = SourceKind::Kernel;
+    let mut bench = Bench::waiting(settings(), Status::Unsynchronised);
+    nobody_answers(&mut bench);
+    bench.measured(Status::Unsynchronised, Duration::ZERO);
+    bench.pass(59);
+    bench.measured(Status::Synchronised { by }, 20 * MS);
+    assert_eq!(bench.machine.phase(), Phase::Ready);
+    bench.measured(Status::Synchronised { by }, 60 * MS);
+    assert_eq!(bench.machine.phase(), Phase::Starting);
+    bench.pass(600);
+    assert!(bench.machine.end().is_none());
 }
 
 #[rstest]
