@@ -1,11 +1,13 @@
 //! `tminus-agent clock`: measures this machine's clock now, and says whether a
 //! runner could start by it. What an operator runs on a node.
 
-use std::fmt::Write as _;
+mod text;
+
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Parser, ValueEnum};
 use clock::{Clock, Knowledge, MachineTimebase, SourceKnowledge, Terms};
 use rendezvous::code;
@@ -41,7 +43,7 @@ pub struct ClockCheck {
 /// How the answer looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// Lines.
+    /// Lines and a table.
     Text,
     /// One JSON object.
     Json,
@@ -54,7 +56,7 @@ pub fn main(check: &ClockCheck) -> u8 {
     let clock = clock::measure(MachineTimebase, &time.ntp, time.max_clock_error);
     let answer = Answer::of(&clock, time.terms());
     let text = match check.output {
-        Output::Text => answer.text(time.max_clock_error),
+        Output::Text => text::of(&answer),
         Output::Json => format!("{}\n", answer.json()),
     };
     // Whoever has closed the output still gets the exit code.
@@ -70,7 +72,8 @@ pub fn main(check: &ClockCheck) -> u8 {
 struct Answer {
     utc: DateTime<Utc>,
     bound: Option<Duration>,
-    knowledge: std::sync::Arc<Knowledge>,
+    budget: Duration,
+    knowledge: Arc<Knowledge>,
     unfit: Option<String>,
 }
 
@@ -80,45 +83,17 @@ impl Answer {
         Self {
             utc: reading.midpoint(),
             bound: reading.bound().measured(),
+            budget: terms.budget,
             knowledge: clock.knowledge(),
             unfit: fitness.err().map(|unfit| unfit.to_string()),
         }
-    }
-
-    fn text(&self, budget: Duration) -> String {
-        let mut text = String::new();
-        let bound = self.bound.map_or_else(
-            || "unmeasured".to_owned(),
-            |bound| format!("± {}", millis(delta(bound))),
-        );
-        let offset = self.knowledge.offset.map_or_else(String::new, |offset| {
-            format!(", the machine's clock corrected by {:+}", Millis(offset))
-        });
-        // Writing into a String cannot fail.
-        let _ = writeln!(
-            text,
-            "{} {bound}, by {}{offset}",
-            time(self.utc),
-            self.knowledge
-        );
-        for source in &self.knowledge.sources {
-            let _ = writeln!(text, "  {}", line(source));
-        }
-        let _ = match &self.unfit {
-            None => writeln!(
-                text,
-                "good enough to start by (budget {})",
-                millis(delta(budget))
-            ),
-            Some(why) => writeln!(text, "not good enough to start by: {why}"),
-        };
-        text
     }
 
     fn json(&self) -> Value {
         json!({
             "utc": time(self.utc),
             "bound_ns": self.bound.map(nanos),
+            "max_clock_error_ns": nanos(self.budget),
             "offset_ns": self.knowledge.offset.and_then(|offset| offset.num_nanoseconds()),
             "by": self.knowledge.to_string(),
             "fit": self.unfit.is_none(),
@@ -126,26 +101,6 @@ impl Answer {
             "sources": self.knowledge.sources.iter().map(object).collect::<Vec<_>>(),
         })
     }
-}
-
-fn line(source: &SourceKnowledge) -> String {
-    let mut line = format!("{} {}: {}", source.kind, source.name, source.verdict);
-    if let Some(figures) = source.figures {
-        let _ = write!(
-            line,
-            ", {:+} ± {}, round trip {}, stratum {}, root delay {}, root dispersion {}",
-            Millis(figures.offset),
-            millis(delta(figures.bound)),
-            millis(delta(figures.round_trip)),
-            figures.stratum,
-            millis(delta(figures.root_delay)),
-            millis(delta(figures.root_dispersion)),
-        );
-    }
-    if let Some(troubles) = &source.troubles {
-        let _ = write!(line, "; {troubles}");
-    }
-    line
 }
 
 fn object(source: &SourceKnowledge) -> Value {
@@ -172,50 +127,4 @@ fn time(utc: DateTime<Utc>) -> String {
 /// Five centuries at most.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
-}
-
-fn millis(delta: TimeDelta) -> String {
-    Millis(delta).to_string()
-}
-
-/// Milliseconds, to the microsecond.
-struct Millis(TimeDelta);
-
-impl std::fmt::Display for Millis {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let micros = self.0.num_microseconds().unwrap_or(i64::MAX);
-        let sign = match (micros < 0, f.sign_plus()) {
-            (true, _) => "-",
-            (false, true) => "+",
-            (false, false) => "",
-        };
-        let micros = micros.unsigned_abs();
-        write!(f, "{sign}{}.{:03} ms", micros / 1000, micros % 1000)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case(0, "0.000 ms", "+0.000 ms")]
-    #[case(12_345, "12.345 ms", "+12.345 ms")]
-    #[case(-7, "-0.007 ms", "-0.007 ms")]
-    fn milliseconds_are_told_to_the_microsecond(
-        #[case] micros: i64,
-        #[case] plain: &str,
-        #[case] signed: &str,
-    ) {
-        let millis = Millis(TimeDelta::microseconds(micros));
-        assert_eq!(
-            (millis.to_string().as_str(), format!("{millis:+}").as_str()),
-            (plain, signed)
-        );
-    }
 }
