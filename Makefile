@@ -3,7 +3,7 @@
 # As a clean build must: in CI the committed Cargo.lock is used as it is.
 LOCKED := $(if $(CI),--locked)
 # Where these are not to be had, the tests that need them are skipped, except in CI.
-OPTIONAL = k6-v2 chronyd faketime kubernetes etcd containerd node
+OPTIONAL = k6-v2 chronyd faketime strace kubernetes etcd containerd node
 DENY = "$$(tools/get.sh cargo-deny)" $(LOCKED)
 
 .DEFAULT_GOAL := help

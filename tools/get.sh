@@ -2,7 +2,7 @@
 # Puts the programs that the demo, the tests and the checks need below .tools/, each in a folder that
 # carries its version, and prints their paths. A program that is there already costs nothing.
 #
-# usage: tools/get.sh k6-v1|k6-v2|chronyd|faketime|kubernetes|etcd|containerd|node|cargo-deny|cargo-fuzz…
+# usage: tools/get.sh k6-v1|k6-v2|chronyd|faketime|strace|kubernetes|etcd|containerd|node|cargo-deny|cargo-fuzz…
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -63,6 +63,18 @@ chronyd() {
 faketime() {
     unpack "$1" libfaketime
     ls "$1"/usr/lib/*/faketime/libfaketimeMT.so.1 >&2
+}
+
+# Tells the system calls of a program. Its libraries may not be installed either.
+strace() {
+    unpack "$1" strace
+    cat >"$1/strace" <<'WRAPPER'
+#!/bin/sh
+here=$(dirname "$0")
+LD_LIBRARY_PATH=$(echo "$here"/usr/lib/*-linux-gnu) exec "$here/usr/bin/strace" "$@"
+WRAPPER
+    chmod +x "$1/strace"
+    "$1/strace" --version >&2
 }
 
 # The store of the API server.
@@ -179,7 +191,7 @@ missing() {
 NOTE
 }
 
-readonly KNOWN='k6-v1, k6-v2, chronyd, faketime, kubernetes, etcd, containerd, node, cargo-deny, cargo-fuzz'
+readonly KNOWN='k6-v1, k6-v2, chronyd, faketime, strace, kubernetes, etcd, containerd, node, cargo-deny, cargo-fuzz'
 
 (($# > 0)) || fail "name at least one of $KNOWN"
 for tool in "$@"; do
@@ -214,6 +226,17 @@ for tool in "$@"; do
             else
                 missing 'libfaketime is unpacked with apt-get, which this system has not' 'a wrong clock' \
                     'Use Debian or a relative'
+            fi
+            ;;
+        strace)
+            if program=$(type -P strace); then
+                echo "$program"
+            elif [[ -d .tools/strace ]] || have_apt; then
+                get strace strace
+                echo "$PWD/.tools/strace/strace"
+            else
+                missing 'strace is not installed, and not to be had with apt-get' 'system calls' \
+                    'Install the package strace'
             fi
             ;;
         kubernetes)

@@ -86,6 +86,15 @@ pub fn faketime() -> Option<PathBuf> {
     got("faketime")
 }
 
+/// What tells the system calls of a program, that of the distribution; `None` where there is none and tests with it are
+/// to be skipped.
+///
+/// # Panics
+/// If it cannot be got, or, in CI, is not to be had.
+pub fn strace() -> Option<PathBuf> {
+    got("strace")
+}
+
 /// What `tools/get.sh` gets by this name; `None` where that is not to be had on this machine, and tests with it are to
 /// be skipped. In CI it then fails.
 fn got(name: &str) -> Option<PathBuf> {
