@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 
 use agent::cli::{self, Called};
-use agent::process::signals;
+use agent::process::{guard, signals};
 use agent::{clock_check, run};
 
 fn main() -> ExitCode {
     signals::hold_back();
+    if let Some(group) = guard::called(std::env::args_os()) {
+        guard::watch(group);
+        return ExitCode::SUCCESS;
+    }
     match cli::parse() {
         // The log is written to its end when `_log` is dropped.
         Ok((Called::Run(cli), _log)) => ExitCode::from(run::main(*cli)),

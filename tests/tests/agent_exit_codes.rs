@@ -14,7 +14,7 @@ use support::{
     programs::K6,
     runner::{Ended, Launch, Runner, SOON, k6_run},
     stage::Stage,
-    target::Target,
+    target::{Target, UNNAMED},
 };
 
 /// Long enough for the runner to see the plan before the instant.
@@ -38,7 +38,8 @@ fn ended_at_once(runner: &Runner) -> Ended {
     let deadline = Instant::now() + SOON;
     while runner.process().exited().is_none() && Instant::now() < deadline {
         let looked = Instant::now();
-        if !runner.process().descendants().is_empty() {
+        let mut found = runner.process().descendants().into_iter();
+        if found.any(|process| process.name != "tminus-guard") {
             k6_seen = looked;
         }
         sleep(Duration::from_millis(5));
@@ -141,10 +142,37 @@ fn a_k6_that_is_killed_gives_the_code_of_a_shell(
     }
     runner.wait_for_phase(phase, SOON);
     runner.signal_k6(Signal::SIGKILL);
+    // Within a second, and without any try to resume it: that needs a listener of its own.
     let ended = ended_at_once(&runner);
     let expected = match phase {
         Phase::Running => Phase::Finished,
         _ => Phase::Failed,
     };
     ended.assert(expected, 137).assert_reason("signal 9");
+}
+
+#[rstest]
+fn a_k6_whose_outputs_take_their_time_is_waited_for(#[values(K6::V1, K6::V2)] k6: K6) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    const FLUSH: &str = "/delay/4s";
+    let runner = Launch::new(&stage, RUNNER)
+        .env("TARGET", target.url())
+        .env(
+            "K6_PROMETHEUS_RW_SERVER_URL",
+            format!("{}{FLUSH}", target.url()),
+        )
+        .env("K6_PROMETHEUS_RW_PUSH_INTERVAL", "10m")
+        .start(k6_run(
+            &k6,
+            &["--out", "experimental-prometheus-rw"],
+            "threshold-fails",
+        ));
+    runner.wait_for_phase(Phase::Ready, SOON);
+    stage.set_in(LEAD);
+    let ended = runner.ended(SOON);
+    ended.assert(Phase::Finished, 99);
+    let flush = target.hits(UNNAMED, FLUSH).unwrap();
+    let took = ended.exit.at.monotonic - flush.first.monotonic;
+    assert!(took >= Duration::from_secs(4), "{took:?}");
 }

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use procfs::net::TcpState;
-use procfs::process::{FDTarget, Process, all_processes};
+use procfs::process::{FDTarget, Process};
+
+use crate::process::family::{family, group};
 
 /// Why a connection is not used.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +19,7 @@ pub struct NotOurs {
 }
 
 /// Who is expected to listen: a process, or one that descends from it, as k6 v2
-/// may be a launcher with a child.
+/// may be a launcher with a child; or one in its group, whose parent in between may have ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Owner {
     /// The process that was started.
@@ -34,10 +36,10 @@ impl Owner {
     pub fn check(self) -> Result<(), NotOurs> {
         let listens = || {
             let inode = listener(self.address)?;
-            family(self.root)
-                .into_iter()
-                .any(|process| holds(&process, inode))
-                .then_some(())
+            let holds = |process: &Process| holds(process, inode);
+            let is_ours = family(self.root, &HashSet::new()).iter().any(holds)
+                || group(self.root).iter().any(holds);
+            is_ours.then_some(())
         };
         listens().ok_or(NotOurs {
             address: self.address,
@@ -60,32 +62,6 @@ fn holds(process: &Process, inode: u64) -> bool {
     process.fd().is_ok_and(|mut descriptors| {
         descriptors.any(|fd| fd.is_ok_and(|fd| fd.target == FDTarget::Socket(inode)))
     })
-}
-
-/// A process and all that descend from it.
-fn family(root: u32) -> Vec<Process> {
-    let Ok(root) = i32::try_from(root) else {
-        return Vec::new();
-    };
-    let mut rest: Vec<(Process, i32)> = all_processes()
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .filter_map(|process| process.stat().ok().map(|stat| (process, stat.ppid)))
-        .collect();
-    let mut members = HashSet::from([root]);
-    let mut family = Vec::new();
-    loop {
-        let (new, others): (Vec<_>, Vec<_>) = rest
-            .into_iter()
-            .partition(|(process, parent)| process.pid == root || members.contains(parent));
-        rest = others;
-        if new.is_empty() {
-            return family;
-        }
-        members.extend(new.iter().map(|(process, _)| process.pid));
-        family.extend(new.into_iter().map(|(process, _)| process));
-    }
 }
 
 /// A layer round reqwest's connector: hands a connection out only if the

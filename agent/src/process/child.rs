@@ -1,5 +1,6 @@
 //! Starting k6 and ending it.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -12,7 +13,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::guard::Guard;
 use super::stderr::{self, Tail};
+use super::{family, signals};
 use crate::decide::ending::K6Exit;
 
 /// A running k6.
@@ -21,6 +24,9 @@ pub struct K6 {
     child: Child,
     pid: u32,
     passing: Option<oneshot::Receiver<()>>,
+    guard: Option<Guard>,
+    /// The processes among ours that are none of k6's doing.
+    others: HashSet<i32>,
     /// Until when its last words are waited for, once it has ended.
     last_words_until: Option<Instant>,
 }
@@ -71,10 +77,14 @@ impl K6 {
         if stderr::is_to_be_read() {
             command.stderr(Stdio::piped());
         }
-        let parent = std::process::id();
+        let (parent, held_back) = (std::process::id(), signals::held_back_at_start());
+        let others = family::ours();
         // SAFETY: the closure runs between fork and exec, and makes only async-signal-safe system calls.
         unsafe {
-            command.pre_exec(move || die_with_parent(parent));
+            command.pre_exec(move || {
+                held_back.thread_set_mask()?;
+                die_with_parent(parent)
+            });
         }
         let mut child = command.spawn().map_err(|source| {
             let cure = match source.kind() {
@@ -103,8 +113,26 @@ impl K6 {
             child,
             pid,
             passing,
+            guard: None,
+            others,
             last_words_until: None,
         })
+    }
+
+    /// Lets it end with us also where we can do nothing for it any more: see [`Guard`]. Without one it is still ended
+    /// in each way but that.
+    #[must_use]
+    pub fn guarded(mut self) -> Self {
+        if std::process::id() != 1 {
+            self.guard = Guard::over(self.pid)
+                .inspect_err(|error| {
+                    tracing::warn!(
+                        "nobody will end what k6 starts in turn if this agent is killed: {error}"
+                    );
+                })
+                .ok();
+        }
+        self
     }
 
     /// Its process id, and that of its group.
@@ -123,7 +151,7 @@ impl K6 {
         let until = match self.last_words_until {
             Some(until) => until,
             None => {
-                self.kill_left_overs();
+                self.end_left_overs().await;
                 *self.last_words_until.insert(Instant::now() + LAST_WORDS)
             }
         };
@@ -135,13 +163,18 @@ impl K6 {
         Ok(exit_of(status))
     }
 
-    /// Kills what k6 leaves in its group when it ends: the child of a launcher that was killed would go on
-    /// making load, and a browser would stay. While anybody is in the group, no other process can have its id;
-    /// if nobody is, it was free for microseconds only, and ids are given out in turn.
-    fn kill_left_overs(&self) {
+    /// Kills what k6 leaves when it ends: the child of a launcher that was killed would go on making load, and a
+    /// browser would stay. First its group, all at once, so that nobody in there starts more. While anybody is in
+    /// the group, no other process can have its id; if nobody is, it was free for microseconds only, and ids are
+    /// given out in turn.
+    async fn end_left_overs(&mut self) {
         if let Ok(group @ 2..) = i32::try_from(self.pid) {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
+        if let Some(guard) = self.guard.take() {
+            guard.stand_down();
+        }
+        family::end_all_but(&self.others).await;
     }
 
     /// Sends a signal to its whole group. One that is gone already gets none.

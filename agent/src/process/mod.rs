@@ -2,6 +2,8 @@
 //! and remembered, ended by signals to the whole group.
 
 pub mod child;
+pub mod family;
+pub mod guard;
 pub mod orphans;
 pub mod port;
 pub mod signals;

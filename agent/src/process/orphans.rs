@@ -1,24 +1,27 @@
-//! Processes that lost their parent. The first process of a container inherits them, as init does on a machine,
-//! and has to collect them when they end, or they stay as zombies.
+//! Processes that lost their parent. The first process of a container inherits them, as init does on a machine; any
+//! other can ask for those that descend from it. They have to be collected when they end, or they stay as zombies.
 
 use std::io;
 
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Collects orphans. A process that is not the first of its container has none.
+/// Collects orphans.
 #[derive(Debug)]
 pub struct Orphans {
     child_ended: Signal,
 }
 
 impl Orphans {
-    /// Listens for the ends of children from now on.
+    /// Listens for the ends of children from now on, and takes in what k6 has started and does not wait for, so
+    /// that it can be ended with k6.
     ///
     /// # Errors
     /// If the system does not let it.
     pub fn listen() -> io::Result<Self> {
         let child_ended = signal(SignalKind::child())?;
+        set_child_subreaper(true)?;
         Ok(Self { child_ended })
     }
 

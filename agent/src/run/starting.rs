@@ -73,7 +73,9 @@ pub fn start(
         ("TMINUS_RUNNER", identity.name.as_str()),
     ];
     tracing::debug!(?argv, "starting k6");
-    let k6 = K6::start(&argv, &environment, tail).map_err(CannotStart::Program)?;
+    let k6 = K6::start(&argv, &environment, tail)
+        .map_err(CannotStart::Program)?
+        .guarded();
     let owner = Owner {
         root: k6.pid(),
         address,
