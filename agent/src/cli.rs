@@ -18,14 +18,14 @@ use rendezvous::{LatePolicy, Phase, RunId, RunnerId, StageName, StoreLocation, c
 pub use time::TimeArguments;
 use tracing_appender::non_blocking::WorkerGuard;
 pub(crate) use values::positive_duration;
-use values::{spin, tolerance};
+use values::{max_run, spin, tolerance};
 
 /// Starts k6 paused, reports when it is ready, and resumes it at the agreed instant.
 ///
 /// Put it before the command that starts k6 in every runner. It adds --paused, --address and
 /// --no-setup by itself, and exits with k6's own code. Codes of its own: 64 usage, 69 no access to the store,
-/// 71 clock not good enough, 73 k6 not ready, 74 too late, 75 no plan came, 76 aborted, 77 stage used up before or runner taken, 126 k6 cannot
-/// be run, 127 k6 not found.
+/// 71 clock not good enough, 73 k6 not ready, 74 too late, 75 no plan came, 76 aborted, 77 stage used up before or runner taken, 124 k6 ran for
+/// too long, 126 k6 cannot be run, 127 k6 not found.
 #[derive(Debug, Parser)]
 #[command(name = "tminus-agent", version, max_term_width = 100, after_help = EXAMPLE)]
 pub struct Cli {
@@ -92,9 +92,13 @@ pub struct Cli {
     #[arg(long, env = "TMINUS_READY_TIMEOUT", value_name = "DURATION", default_value = "10m", value_parser = positive_duration)]
     pub ready_timeout: Duration,
 
-    /// How long k6 may take to end when it is stopped, teardown() included; then it is killed
+    /// How long k6 may take to end when it is stopped, half of it for the teardown() of an early setup(); then it is killed
     #[arg(long, env = "TMINUS_GRACE", value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
     pub grace: Duration,
+
+    /// How long k6 may take from the start of its load to its own end, at most 1year; then it is stopped (124)
+    #[arg(long, env = "TMINUS_MAX_RUN", value_name = "DURATION", default_value = "24h", value_parser = max_run)]
+    pub max_run: Duration,
 
     /// Where the time comes from.
     #[command(flatten)]

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use crate::cli::Cli;
 use crate::control::api::Api;
 use crate::decide::ending::K6Exit;
-use crate::decide::machine::{Action, Event, Machine, Moment, StopSignal, Triggered};
+use crate::decide::machine::{Action, Event, Machine, Moment, OtherSignal, StopSignal, Triggered};
 use crate::process::child::K6;
 use crate::process::orphans::Orphans;
 use crate::process::stderr::Tail;
@@ -152,6 +152,7 @@ impl Runner {
                 tracing::debug!(%exit, "k6 ended");
                 self.k6 = None;
             }
+            Event::SetupEnded(Ok(took)) => tracing::info!(?took, "setup() has run"),
             Event::ReportWritten | Event::StoreTrouble { .. } => self.publisher.heard(&event),
             Event::Triggered(triggered) => {
                 if matches!(triggered, Triggered::Sent { .. }) {
@@ -212,7 +213,13 @@ impl Runner {
                 sources::teardown(self.api.as_ref(), within, &self.events)
             }
             Action::StopK6 => sources::stop(self.api.as_ref(), &self.events),
+            Action::AskK6 => sources::ask(self.api.as_ref(), &self.events),
             Action::SignalK6(signal) => self.signal(unix(signal)),
+            Action::PassOn(signal) => self.signal(match signal {
+                OtherSignal::User1 => Signal::SIGUSR1,
+                OtherSignal::User2 => Signal::SIGUSR2,
+                OtherSignal::WindowChange => Signal::SIGWINCH,
+            }),
             Action::KillK6 => self.signal(Signal::SIGKILL),
             Action::Arm {
                 start_at,

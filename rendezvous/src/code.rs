@@ -1,7 +1,7 @@
 //! What both programs exit with, so that each knows the other's numbers.
 //!
 //! They stay clear of k6's own codes (0 to 2, 97 to 110, 255) and, but for the two of
-//! the shell's that mean the same here, of the shell's (126 to 165). Where they can, they
+//! the shell's that mean the same here, of the shell's (126 to 165). 124 apart, where they can, they
 //! are those of BSD's `sysexits.h`, in meaning or at least in kind.
 
 /// The command line or the environment makes no sense (`EX_USAGE`).
@@ -31,6 +31,9 @@ pub const USED_UP: u8 = 77;
 
 /// Started, but not well: missing or lost runners, or lateness over the tolerance.
 pub const NOT_WELL: u8 = 78;
+
+/// k6 ran for longer than it may; what `timeout` of the GNU coreutils gives for a command that it ended.
+pub const RAN_TOO_LONG: u8 = 124;
 
 /// A program is there and cannot be run, as a shell has it.
 pub const CANNOT_RUN: u8 = 126;

@@ -172,27 +172,27 @@ fn a_signal_is_passed_on_to_k6_whose_code_comes_out(
 }
 
 #[rstest]
-fn a_signal_before_k6_can_handle_it_kills_k6(#[values(K6::V1, K6::V2)] k6: K6) {
-    let Some(k6) = k6.program() else { return };
-    let (stage, target) = (Stage::new(), Target::start());
-    let runner = When::Reading.reach(&stage, &target, &k6);
-    runner.process().signal(Signal::SIGTERM);
-    runner.ended(SOON).assert(Phase::Aborted, 128 + 15);
-}
-
-#[rstest]
-#[case(Signal::SIGHUP, 128 + 1)]
-#[case(Signal::SIGQUIT, 2)]
-fn a_signal_that_k6_does_not_handle_ends_it_at_once(
+fn a_signal_that_k6_cannot_handle_yet_is_held_back_and_k6_is_killed_when_the_grace_is_over(
     #[values(K6::V1, K6::V2)] k6: K6,
-    #[case] signal: Signal,
-    #[case] code: i32,
 ) {
     let Some(k6) = k6.program() else { return };
     let (stage, target) = (Stage::new(), Target::start());
-    let runner = When::Running.reach(&stage, &target, &k6);
-    runner.process().signal(signal);
-    runner.ended(SOON).assert(Phase::Aborted, code);
+    let until = (Moment::now().utc + Duration::from_mins(5)).timestamp_millis();
+    let runner = Launch::new(&stage, RUNNER)
+        .env("TARGET", target.url())
+        .env("READ_UNTIL", until.to_string())
+        .options(["--grace", "2s"])
+        .start(k6_run(&k6, &[], "slow-init"));
+    runner.k6();
+    let asked = Instant::now();
+    runner.process().signal(Signal::SIGTERM);
+    let ended = runner.ended(SOON);
+    ended
+        .assert(Phase::Aborted, 128 + 9)
+        .assert_reason("SIGTERM received; k6 did not end within 2s (--grace) and was killed");
+    let took = ended.exit.at.monotonic - asked;
+    assert!(took >= Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(2) + GONE_WITHIN, "{took:?}");
 }
 
 #[rstest]

@@ -58,31 +58,46 @@ fn children(parent: Pid) -> Vec<(String, bool)> {
 }
 
 #[rstest]
-#[case::while_it_waits(Phase::Ready, false)]
-#[case::while_k6_runs(Phase::Running, true)]
+#[case::terminate(Signal::SIGTERM, 105, 1)]
+#[case::interrupt(Signal::SIGINT, 105, 1)]
+#[case::hang_up(Signal::SIGHUP, 129, 0)]
+#[case::quit(Signal::SIGQUIT, 2, 0)]
 fn a_signal_reaches_k6_once_and_k6s_code_comes_out(
     #[values(K6::V1, K6::V2)] k6: K6,
-    #[values(Signal::SIGTERM, Signal::SIGINT)] signal: Signal,
-    #[case] phase: Phase,
-    #[case] loads: bool,
+    #[case] signal: Signal,
+    #[case] code: i32,
+    #[case] teardowns: u64,
+    #[values(Phase::Ready, Phase::Running)] phase: Phase,
 ) {
     let Some(k6) = k6.program() else { return };
+    let loads = phase == Phase::Running;
     let (stage, target) = (Stage::new(), Target::start());
-    let runner = in_a_namespace(Launch::new(&stage, RUNNER))
+    // Orphans that end at once, and some that stay.
+    let k6 = WrappedK6::new(&stage, &k6).before("(sleep 0.1 &); (setsid sleep 300 &)");
+    let runner = k6
+        .environment(in_a_namespace(Launch::new(&stage, RUNNER)))
         .env("TARGET", target.url())
         .env("DURATION", "5m")
         // A second signal would end k6 in the middle of it.
         .env("TEARDOWN", "/delay/1s")
-        .start(k6_run(&k6, &[], "setup"));
+        .start(k6_run(&k6.path(), &[], "setup"));
     runner.wait_for_phase(Phase::Ready, SOON);
     if loads {
         stage.set_in(LEAD);
     }
     runner.wait_for_phase(phase, SOON);
-    kill(agent(&runner), signal).unwrap();
-    runner.ended(SOON).assert(Phase::Aborted, 105);
+    let agent = agent(&runner);
+    wait::until("no zombie", COLLECTED_WITHIN, || {
+        let children = children(agent);
+        children
+            .iter()
+            .all(|(_, has_ended)| !has_ended)
+            .then_some(())
+    });
+    kill(agent, signal).unwrap();
+    runner.ended(SOON).assert(Phase::Aborted, code);
     assert_eq!(target.load_count(RUNNER) > 0, loads);
-    assert_eq!(target.teardown_count(RUNNER), 1);
+    assert_eq!(target.teardown_count(RUNNER), teardowns);
 }
 
 #[test]

@@ -70,12 +70,48 @@ fn an_early_setup_runs_once_before_the_runner_is_ready_and_its_data_reaches_all(
 }
 
 #[rstest]
+#[case::early(&[], &[], 3)]
+#[case::left_to_k6(&["--setup", "k6"], &[], 3)]
+#[case::not_wanted(&[], &["--no-setup"], 0)]
+fn each_of_three_runners_runs_setup_for_itself(
+    #[values(K6::V1, K6::V2)] k6: K6,
+    #[case] options: &[&str],
+    #[case] arguments: &[&str],
+    #[case] setups: u64,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let names = ["a", "b", "c"];
+    let runners = names.map(|name| {
+        Launch::new(&stage, name)
+            .env("TARGET", target.url())
+            .env("DURATION", "1s")
+            .options(options)
+            .start(k6_run(&k6, arguments, "phases"))
+    });
+    for runner in &runners {
+        runner.wait_for_phase(Phase::Ready, SOON);
+    }
+    stage.set_in(LEAD);
+    for runner in &runners {
+        runner.ended(SOON).assert(Phase::Finished, 0);
+        let told = runner.process().stderr();
+        let is_told = options.is_empty() && arguments.is_empty();
+        assert_eq!(told.contains("setup() has run took="), is_told, "{told}");
+    }
+    let counts = names.map(|name| target.setup_count(name));
+    assert_eq!(counts.iter().sum::<u64>(), setups, "{counts:?}");
+    let counts = names.map(|name| target.teardown_count(name));
+    assert_eq!(counts, [1; 3]);
+}
+
+#[rstest]
 fn a_setup_left_to_k6_runs_once_and_after_the_instant(#[values(K6::V1, K6::V2)] k6: K6) {
     let Some(k6) = k6.program() else { return };
     let (stage, target) = (Stage::new(), Target::start());
     let runner = launch(&stage, &target)
         .options(["--setup", "k6"])
-        .env("SETUP", "/delay/1s")
+        .env("SETUP", "/delay/2s")
         .start(k6_run(&k6, &[], "setup"));
     let ready = runner.wait_for_phase(Phase::Ready, SOON);
     assert_eq!(ready.setup_took, None);
@@ -84,14 +120,20 @@ fn a_setup_left_to_k6_runs_once_and_after_the_instant(#[values(K6::V1, K6::V2)] 
     let instant = stage.set_in(LEAD);
     let ended = runner.ended(SOON);
     ended.assert(Phase::Finished, 0);
-    let setup = target.hits(RUNNER, "/setup/delay/1s").unwrap();
+    let setup = target.hits(RUNNER, "/setup/delay/2s").unwrap();
     assert_eq!(setup.count, 1);
     assert!(setup.first.utc >= instant - chrono::TimeDelta::milliseconds(1));
     assert_eq!(turns(&target, "/teardown"), [(1, 1)]);
     // The report tells both times apart: setup() delayed the load.
     let start = ended.report.start.unwrap();
     let delay = start.load_at.unwrap() - start.running_at.unwrap();
-    assert!(delay >= chrono::TimeDelta::milliseconds(900), "{start:?}");
+    assert!(delay >= chrono::TimeDelta::milliseconds(1900), "{start:?}");
+    // By more than is tolerated, which is told, and where the cure is.
+    let told = runner.process().stderr();
+    assert!(
+        told.contains("k6's load was first seen 2s") && told.contains("--setup early"),
+        "{told}"
+    );
 }
 
 #[rstest]

@@ -20,6 +20,9 @@ pub fn store(text: &str) -> Result<StoreLocation, String> {
     text.parse()
 }
 
+/// A year, as humantime counts: far beyond any load test, and far from where a sum of times would overflow.
+const LONGEST_RUN: Duration = Duration::from_secs(31_557_600);
+
 /// The run's id.
 pub fn run(text: &str) -> Result<RunId, String> {
     if text.is_empty() {
@@ -82,6 +85,11 @@ fn not_empty(text: &str, cure: &str) -> Result<String, String> {
 /// A duration above zero and up to a day.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
     duration_within(text, Duration::from_millis(1)..=Plan::LONGEST_WAIT)
+}
+
+/// How long k6 may run.
+pub fn max_run(text: &str) -> Result<Duration, String> {
+    duration_within(text, Duration::from_millis(1)..=LONGEST_RUN)
 }
 
 /// How late is still on time.

@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 use clock::{Obstacle, Unfit};
 use rendezvous::{LatePolicy, Phase, Plan, PlanId, StartReport, Terms};
 
-pub use vocabulary::{Action, Event, Moment, Reply, Settings, StopSignal, StoreSide, Triggered};
+pub use vocabulary::{
+    Action, Event, Moment, OtherSignal, Progress, Reply, Settings, StopSignal, StoreSide, Triggered,
+};
 
 use super::admission::Earlier;
 use super::ending::{End, Ending, K6Exit};
@@ -72,8 +74,14 @@ enum State {
 enum Step {
     /// `POST /v1/teardown` is open; then this is how k6 is to be stopped.
     Teardown { then: Option<StopSignal> },
-    /// k6 was told.
-    Told,
+    /// k6 cannot handle this signal yet, and gets it when it can.
+    HeldBack(StopSignal),
+    /// k6 is asked how far it is, as this signal would only do harm if its run is over.
+    Asked(StopSignal),
+    /// k6's run is over, and it ends by itself.
+    LeftAlone,
+    /// k6 was told: by its API, or, where it got one, by a signal.
+    Told { signalled: bool },
     /// k6 was killed.
     Killed,
 }
@@ -111,6 +119,10 @@ pub struct Machine {
     contradicted: bool,
     vus: Option<u64>,
     api_seen: bool,
+    /// Whether k6 is known to have set its handler for SIGTERM and SIGINT.
+    handles_signals: bool,
+    /// When k6, once resumed, has run for too long.
+    run_until: Option<Instant>,
     ports_tried: u32,
     trouble_reading: Option<Trouble>,
     trouble_earlier: Option<Trouble>,
@@ -153,6 +165,8 @@ impl Machine {
             contradicted: false,
             vus: None,
             api_seen: false,
+            handles_signals: false,
+            run_until: None,
             ports_tried: 0,
             trouble_reading: None,
             trouble_earlier: None,
@@ -321,7 +335,8 @@ impl Machine {
             }
             Event::SetupEnded(result) => self.on_setup_ended(result, now),
             Event::TeardownEnded(result) => self.on_teardown_ended(result),
-            Event::StopFailed(detail) => self.on_stop_failed(&detail),
+            Event::StopFailed { no_api, detail } => self.on_stop_failed(no_api, &detail),
+            Event::Asked(progress) => self.on_asked(&progress),
             Event::Triggered(triggered) => self.on_triggered(triggered, now),
             Event::K6Ended(exit) => self.on_k6_ended(exit, now),
             Event::K6NotStarted(code, why) => {
@@ -329,6 +344,7 @@ impl Machine {
                 Vec::new()
             }
             Event::Signal(signal) => self.on_signal(signal, now),
+            Event::OtherSignal(signal) => vec![Action::PassOn(signal)],
             Event::Tick => self.on_tick(now),
         }
     }
@@ -370,6 +386,7 @@ impl Machine {
                     load_at: None,
                     clock_jumped: false,
                 });
+                self.run_until = Some(now.mono + self.settings.max_run);
                 let until = self.confirm_until(&reply, lateness, fired_at, now);
                 let (accepted, doubt) = match reply {
                     Reply::Accepted => (true, None),

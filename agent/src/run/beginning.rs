@@ -147,6 +147,7 @@ fn settings(cli: &Cli, command: &Command, mark: &MarkFile) -> Settings {
         deadline: cli.deadline,
         ready_timeout: cli.ready_timeout,
         grace: cli.grace,
+        max_run: cli.max_run,
     }
 }
 

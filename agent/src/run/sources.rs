@@ -13,18 +13,26 @@ use tokio::task::JoinHandle;
 
 use super::Identity;
 use crate::control::api::{Api, ApiError};
-use crate::decide::machine::{Event, StopSignal, StoreSide};
+use crate::decide::machine::{Event, OtherSignal, Progress, StopSignal, StoreSide};
 use crate::process::signals;
 
-/// The signals that end a run, those that were held back before all. A hang-up that is ignored stays so.
+/// The signals that are for k6 as well, those that were held back before all. A hang-up that is ignored stays so.
 pub fn signals(events: &UnboundedSender<Event>) -> io::Result<()> {
+    let stop = Event::Signal;
+    let other = Event::OtherSignal;
     let kinds = [
-        (SignalKind::terminate(), StopSignal::Terminate),
-        (SignalKind::interrupt(), StopSignal::Interrupt),
-        (SignalKind::hangup(), StopSignal::HangUp),
-        (SignalKind::quit(), StopSignal::Quit),
+        (SignalKind::terminate(), stop(StopSignal::Terminate)),
+        (SignalKind::interrupt(), stop(StopSignal::Interrupt)),
+        (SignalKind::hangup(), stop(StopSignal::HangUp)),
+        (SignalKind::quit(), stop(StopSignal::Quit)),
+        (SignalKind::user_defined1(), other(OtherSignal::User1)),
+        (SignalKind::user_defined2(), other(OtherSignal::User2)),
+        (
+            SignalKind::window_change(),
+            other(OtherSignal::WindowChange),
+        ),
     ];
-    for (kind, stop) in kinds {
+    for (kind, event) in kinds {
         // What `nohup` asks for; k6 inherits it, and ignores it, too.
         if kind == SignalKind::hangup() && is_ignored(kind) {
             continue;
@@ -33,7 +41,7 @@ pub fn signals(events: &UnboundedSender<Event>) -> io::Result<()> {
         let events = events.clone();
         tokio::spawn(async move {
             while received.recv().await.is_some() {
-                if events.send(Event::Signal(stop)).is_err() {
+                if events.send(event.clone()).is_err() {
                     return;
                 }
             }
@@ -152,6 +160,22 @@ pub fn teardown(api: Option<&Api>, within: Duration, events: &UnboundedSender<Ev
     });
 }
 
+/// Asks k6 once how far it is.
+pub fn ask(api: Option<&Api>, events: &UnboundedSender<Event>) {
+    let (api, events) = (api.cloned(), events.clone());
+    tokio::spawn(async move {
+        let progress = match api {
+            Some(api) => match api.status().await {
+                Ok(status) => Progress::Status(status.status),
+                Err(ApiError::NotUp) => Progress::NoApi,
+                Err(_) => Progress::Unknown,
+            },
+            None => Progress::Unknown,
+        };
+        let _ = events.send(Event::Asked(progress));
+    });
+}
+
 /// Stops k6 by its API.
 pub fn stop(api: Option<&Api>, events: &UnboundedSender<Event>) {
     let (api, events) = (api.cloned(), events.clone());
@@ -161,7 +185,10 @@ pub fn stop(api: Option<&Api>, events: &UnboundedSender<Event>) {
             None => Err(ApiError::NotUp),
         };
         if let Err(error) = result {
-            let _ = events.send(Event::StopFailed(error.to_string()));
+            let _ = events.send(Event::StopFailed {
+                no_api: matches!(error, ApiError::NotUp),
+                detail: error.to_string(),
+            });
         }
     });
 }

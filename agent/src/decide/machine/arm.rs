@@ -240,6 +240,9 @@ impl Machine {
                 until,
                 ..
             } if now.mono >= *until => self.wind_up(instant_never_came(), None, now),
+            State::Running if self.run_until.is_some_and(|until| now.mono >= until) => {
+                self.ran_too_long(now)
+            }
             State::Confirming { .. } | State::Stopping { .. } => self.press_on(now),
             _ => Vec::new(),
         }

@@ -9,9 +9,9 @@ use super::limits::{
     ADDRESS_TAKEN, CONFIRM_WITHIN, EXIT_FOLLOWS_WITHIN, LAST_LOOK, MOST_PORTS, POLL_STARTING,
     POLL_UNTIL_LOAD, k6_status,
 };
-use super::{Action, Machine, Moment, Reply, State};
+use super::{Action, Machine, Moment, Reply, State, Step};
 use crate::decide::admission::is_late;
-use crate::decide::ending::{End, Ending, K6Exit};
+use crate::decide::ending::{CodeRule, End, Ending, K6Exit};
 use crate::decide::setup::SetupFailure;
 
 impl Machine {
@@ -23,6 +23,7 @@ impl Machine {
     ) -> Vec<Action> {
         self.api_seen = true;
         self.api_trouble = None;
+        self.handles_signals |= status >= k6_status::BUILDING;
         if vus.is_some() {
             self.vus = vus;
         }
@@ -49,6 +50,7 @@ impl Machine {
                 self.saw_running(status, now)
             }
             State::Running => self.saw_running(status, now),
+            State::Stopping { .. } => self.deliver_held_back(),
             _ => Vec::new(),
         }
     }
@@ -70,8 +72,27 @@ impl Machine {
         if status < k6_status::RUNNING {
             return vec![Action::Poll(Some(POLL_UNTIL_LOAD))];
         }
-        start.load_at.get_or_insert(now.utc());
+        if start.load_at.is_none() {
+            start.load_at = Some(now.utc());
+            self.note_late_load(now);
+        }
         vec![Action::Poll(None)]
+    }
+
+    /// Where k6 ran in time, but its load did not begin in time.
+    fn note_late_load(&mut self, now: Moment<'_>) {
+        let Some(start) = &self.start else { return };
+        let is_late = |after| is_late(after, self.tolerance);
+        let ran_late = start
+            .running_at
+            .is_some_and(|at| is_late(at - start.fired_at));
+        let after = now.utc() - (start.fired_at - start.lateness);
+        if is_late(after) && !ran_late {
+            self.notes.push(format!(
+                "k6's load was first seen {} after the instant, as k6 ran setup() before it; `--setup early` runs it before the instant",
+                for_people(after)
+            ));
+        }
     }
 
     /// Until when k6 must have been seen running. Without a good answer to the resume, which only a k6 that lives
@@ -172,8 +193,13 @@ impl Machine {
                 );
                 self.start_k6(now)
             }
-            State::Stopping { ending, .. } => {
+            State::Stopping { ending, step, .. } => {
                 let mut end = ending.clone().end(Some(exit));
+                let was_left = matches!(step, Step::LeftAlone | Step::Asked(_));
+                let was_whole = was_left && matches!(exit, K6Exit::Code(_));
+                if was_whole && ending.code == CodeRule::OfK6 {
+                    end.phase = Phase::Finished;
+                }
                 if end.code == 0 && end.phase == Phase::Aborted {
                     // Whole after all, if it ran; where it never ran, 0 would be a wrong success.
                     match self.start {

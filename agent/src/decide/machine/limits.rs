@@ -45,7 +45,13 @@ pub const ADDRESS_TAKEN: K6Exit = K6Exit::Code(106);
 
 pub mod k6_status {
     //! k6's own numbers (`lib.ExecutionStatus`, v1.1.0 and v2.2.0).
+    /// It builds its VUs. By then it has set its handler for SIGTERM and SIGINT (observed at the first sight of this
+    /// status in 120 of 120, and at that of 0 not).
+    pub const BUILDING: u64 = 1;
     pub const PAUSED_BEFORE_RUN: u64 = 4;
     pub const STARTED: u64 = 5;
     pub const RUNNING: u64 = 7;
+    /// The run is over, teardown() included; what is left are outputs and the summary. 10 and 11 (interrupted, marked
+    /// as failed) say so, too.
+    pub const ENDED: u64 = 9;
 }

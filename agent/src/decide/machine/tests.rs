@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod endings;
 mod random;
 mod time;
 mod used_up;
@@ -57,6 +58,7 @@ fn settings() -> Settings {
         deadline: Duration::from_secs(1800),
         ready_timeout: Duration::from_secs(600),
         grace: Duration::from_secs(30),
+        max_run: Duration::from_hours(24),
     }
 }
 
@@ -269,6 +271,13 @@ fn sent(reply: Reply) -> Event {
         clock_error: None,
         reply,
     })
+}
+
+fn stop_failed(no_api: bool) -> Event {
+    Event::StopFailed {
+        no_api,
+        detail: "it would not hear of it".to_owned(),
+    }
 }
 
 #[test]
@@ -700,7 +709,7 @@ fn an_api_that_was_there_and_then_106_is_k6s_own_end() {
 fn k6_that_never_becomes_ready_is_stopped() {
     let mut bench = Bench::building(settings());
     assert!(bench.pass(600).contains(&Action::StopK6));
-    bench.on(Event::StopFailed("nobody listens there".to_owned()));
+    bench.on(stop_failed(true));
     bench.on(Event::K6Ended(K6Exit::Signal(15)));
     assert_eq!(bench.end(), (Phase::Failed, 73));
 }
@@ -830,71 +839,4 @@ fn a_store_that_is_away_is_waited_for_until_the_deadline_and_named_then() {
     bench.on(Event::TeardownEnded(Ok(())));
     bench.on(Event::K6Ended(K6Exit::Code(103)));
     assert_eq!(bench.end(), (Phase::Failed, 69));
-}
-
-#[test]
-fn a_signal_is_passed_on_once_and_k6s_code_counts() {
-    let mut bench = Bench::running();
-    let actions = bench.on(Event::Signal(StopSignal::Terminate));
-    assert!(
-        actions.contains(&Action::SignalK6(StopSignal::Terminate)),
-        "{actions:?}"
-    );
-    assert_eq!(bench.pass(5), [], "no second signal of our own");
-    bench.on(Event::K6Ended(K6Exit::Code(105)));
-    assert_eq!(bench.end(), (Phase::Aborted, 105));
-}
-
-#[test]
-fn a_signal_after_an_early_setup_runs_teardown_before_it_is_passed_on() {
-    let mut bench = Bench::ready();
-    let actions = bench.on(Event::Signal(StopSignal::Interrupt));
-    assert!(
-        matches!(actions[..], [Action::Poll(None), Action::RunTeardown(_)]),
-        "{actions:?}"
-    );
-    let actions = bench.on(Event::TeardownEnded(Ok(())));
-    assert_eq!(actions, [Action::SignalK6(StopSignal::Interrupt)]);
-}
-
-#[test]
-fn a_second_signal_does_not_wait_for_teardown() {
-    let mut bench = Bench::ready();
-    bench.on(Event::Signal(StopSignal::Interrupt));
-    let actions = bench.on(Event::Signal(StopSignal::Interrupt));
-    assert_eq!(actions, [Action::SignalK6(StopSignal::Interrupt)]);
-    assert_eq!(
-        bench.on(Event::TeardownEnded(Ok(()))),
-        [],
-        "it was passed on already"
-    );
-}
-
-#[test]
-fn a_signal_that_k6_outran_leaves_its_success_and_one_before_the_start_makes_none() {
-    let mut bench = Bench::running();
-    bench.on(Event::Signal(StopSignal::Terminate));
-    bench.on(Event::K6Ended(K6Exit::Code(0)));
-    assert_eq!(bench.end(), (Phase::Finished, 0));
-    let mut bench = Bench::building(settings());
-    bench.on(Event::Signal(StopSignal::Terminate));
-    bench.on(Event::K6Ended(K6Exit::Code(0)));
-    assert_eq!(bench.end(), (Phase::Aborted, 76));
-}
-
-#[test]
-fn a_signal_before_k6_is_started_ends_as_a_shell_would_say() {
-    let mut bench = Bench::new(settings());
-    bench.on(Event::Signal(StopSignal::Terminate));
-    assert_eq!(bench.end(), (Phase::Aborted, 143));
-}
-
-#[test]
-fn k6_that_does_not_end_within_the_grace_is_killed() {
-    let mut bench = Bench::running();
-    bench.on(Event::Signal(StopSignal::Terminate));
-    assert_eq!(bench.pass(29), []);
-    assert_eq!(bench.pass(1), [Action::KillK6]);
-    bench.on(Event::K6Ended(K6Exit::Signal(9)));
-    assert_eq!(bench.end(), (Phase::Aborted, 137));
 }

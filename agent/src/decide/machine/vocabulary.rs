@@ -51,6 +51,8 @@ pub struct Settings {
     pub ready_timeout: Duration,
     /// How long k6 may take to end when it is told to, until it is killed.
     pub grace: Duration,
+    /// How long k6 may run, from the resume, until it is told to end.
+    pub max_run: Duration,
 }
 
 /// A signal that ends a run, passed on to k6.
@@ -67,6 +69,13 @@ pub enum StopSignal {
 }
 
 impl StopSignal {
+    /// Whether k6 ends its run in good order on the first of them, once it has set its handler and until the run is
+    /// over; before and after that it is killed by it.
+    #[must_use]
+    pub fn is_graceful(self) -> bool {
+        matches!(self, Self::Terminate | Self::Interrupt)
+    }
+
     /// Its name and number on Linux.
     #[must_use]
     pub fn name_and_number(self) -> (&'static str, u8) {
@@ -77,6 +86,28 @@ impl StopSignal {
             Self::Quit => ("SIGQUIT", 3),
         }
     }
+}
+
+/// A signal that ends no run, passed on to k6 as it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherSignal {
+    /// SIGUSR1.
+    User1,
+    /// SIGUSR2.
+    User2,
+    /// SIGWINCH: the terminal has another size.
+    WindowChange,
+}
+
+/// How far k6 is with its run, as its API tells when it is asked once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Its status.
+    Status(u64),
+    /// Nobody listens: its API is not up yet, or no more.
+    NoApi,
+    /// It gave no answer that can be read.
+    Unknown,
 }
 
 /// What k6 answered to the resume.
@@ -164,7 +195,14 @@ pub enum Event {
     /// `POST /v1/teardown` ended.
     TeardownEnded(Result<(), String>),
     /// The REST stop could not be delivered.
-    StopFailed(String),
+    StopFailed {
+        /// Nobody listens: k6's API is not up yet, or no more.
+        no_api: bool,
+        /// Why, for people.
+        detail: String,
+    },
+    /// What k6 says of its progress, as it was asked.
+    Asked(Progress),
     /// The thread that waits for the instant has ended.
     Triggered(Triggered),
     /// k6's process has ended.
@@ -173,6 +211,8 @@ pub enum Event {
     K6NotStarted(u8, String),
     /// Somebody wants us to stop.
     Signal(StopSignal),
+    /// Somebody has something else to say to k6.
+    OtherSignal(OtherSignal),
     /// Time has passed.
     Tick,
 }
@@ -190,8 +230,12 @@ pub enum Action {
     RunTeardown(Duration),
     /// Stop k6 by its API.
     StopK6,
+    /// Ask k6 for its progress, once.
+    AskK6,
     /// Send a signal to k6's process group.
     SignalK6(StopSignal),
+    /// Send it this signal.
+    PassOn(OtherSignal),
     /// Kill k6's process group.
     KillK6,
     /// Start the thread that waits for the instant.

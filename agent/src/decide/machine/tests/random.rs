@@ -29,7 +29,13 @@ fn event() -> impl Strategy<Value = Event> {
             "x".to_owned()
         )))),
         Just(Event::TeardownEnded(Ok(()))),
-        Just(Event::StopFailed("x".to_owned())),
+        any::<bool>().prop_map(stop_failed),
+        prop_oneof![
+            (0_u64..12).prop_map(Progress::Status),
+            Just(Progress::NoApi),
+            Just(Progress::Unknown)
+        ]
+        .prop_map(Event::Asked),
         Just(Event::Triggered(Triggered::Disarmed)),
         Just(Event::Triggered(Triggered::TooLate(TimeDelta::seconds(3)))),
         Just(Event::Triggered(Triggered::NotSent("x".to_owned()))),
@@ -136,7 +142,9 @@ proptest! {
             if bench.machine.end().is_some() {
                 return Ok(());
             }
-            let mut actions = bench.pass(600);
+            // A load that has no end of its own has the longest run's.
+            let seconds = if bench.machine.phase() == Phase::Running { 24 * 3600 } else { 600 };
+            let mut actions = bench.pass(seconds);
             if world.thread && bench.machine.end().is_none() {
                 actions.extend(bench.on(Event::Triggered(Triggered::Disarmed)));
                 world.thread = false;
@@ -144,10 +152,6 @@ proptest! {
             world.follow(&Event::Tick, &actions);
             if world.k6 && world.killed {
                 bench.on(Event::K6Ended(K6Exit::Signal(9)));
-            }
-            if bench.machine.phase() == Phase::Running {
-                // The load's own length bounds it.
-                return Ok(());
             }
         }
         prop_assert!(bench.machine.end().is_some(), "{:?}", bench.machine);
