@@ -37,6 +37,10 @@ check: ## Checks formatting, lints, licences and sources of the dependencies
 	cargo clippy --workspace --all-targets $(LOCKED) -- --deny warnings
 	$(DENY) check bans licenses sources
 
+.PHONY: endings
+endings: ## Writes the table of how a runner ends into docs/endings.md, from the tests
+	TMINUS_WRITE_DOCS=1 cargo test $(LOCKED) --package tminus-tests --test agent_matrix -- the_documented_table
+
 .PHONY: advisories
 advisories: ## Checks the dependencies against the RustSec advisories, which are fetched from the internet
 	$(DENY) check advisories

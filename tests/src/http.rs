@@ -185,7 +185,7 @@ pub mod client {
         headers: &str,
         body: &str,
     ) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = TcpStream::connect(address).ok()?;
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))
             .unwrap();
@@ -194,7 +194,7 @@ pub mod client {
             stream,
             "{method} {path} HTTP/1.1\r\nHost: it\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
         )
-        .unwrap();
+        .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
