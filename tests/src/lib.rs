@@ -21,6 +21,7 @@ pub mod runner;
 pub mod scheduler;
 pub mod scratch;
 pub mod stage;
+pub mod store_run;
 pub mod target;
 pub mod wait;
 pub mod wall_clock;

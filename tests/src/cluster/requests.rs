@@ -34,7 +34,9 @@ pub struct Request {
 /// Who makes a request.
 #[derive(Clone, Debug, Deserialize)]
 pub struct User {
-    /// For a service account `system:serviceaccount:NAMESPACE:NAME`.
+    /// For a service account `system:serviceaccount:NAMESPACE:NAME`; empty for one whom the API server, just started, does
+    /// not know yet.
+    #[serde(default)]
     pub username: String,
 }
 
@@ -86,6 +88,14 @@ mod tests {
 
     const WATCH: &str = r#"{"auditID":"1","stage":"ResponseStarted","requestURI":"/api/v1/pods?watch=1","verb":"watch","user":{"username":"admin"},"requestReceivedTimestamp":"2024-05-01T10:00:00.000001Z","objectRef":{"resource":"pods","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200}}"#;
     const READY: &str = r#"{"auditID":"2","stage":"ResponseComplete","requestURI":"/readyz","verb":"get","user":{"username":"system:anonymous"},"requestReceivedTimestamp":"2024-05-01T10:00:01Z"}"#;
+
+    const UNKNOWN: &str = r#"{"auditID":"3","stage":"ResponseComplete","requestURI":"/api/v1/pods","verb":"list","user":{},"requestReceivedTimestamp":"2024-05-01T10:00:02Z"}"#;
+
+    #[test]
+    fn a_request_of_nobody_that_is_known_is_told() {
+        let requests = parse(&format!("{UNKNOWN}\n"));
+        assert_eq!(requests[0].user.username, "");
+    }
 
     #[test]
     fn counts_a_watch_once_and_leaves_out_half_a_line() {

@@ -6,7 +6,7 @@ use rendezvous::{Store, kubernetes::LONGEST_CALL};
 use support::cluster;
 use tokio::time::Instant;
 
-use crate::run::{Boards, Run, SOON, put};
+use support::store_run::{Boards, Run, SOON, put};
 
 /// The longest until a runner polls, and the time that one poll is given.
 const POLLED: Duration = Duration::from_secs(12 + 5);

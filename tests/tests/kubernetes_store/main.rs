@@ -4,7 +4,5 @@
 mod faults;
 mod orders;
 mod owners;
-mod races;
 mod refusals;
 mod rights;
-mod run;

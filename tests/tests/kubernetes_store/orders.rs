@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use rendezvous::{ReportEvent, Store};
 use support::cluster;
 
-use crate::run::{Boards, CONFIG_MAP, Run, SOON, main_stage, put, within};
+use support::store_run::{Boards, CONFIG_MAP, Run, SOON, main_stage, put, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_that_is_there_first_sees_it_come_go_and_come_again() {

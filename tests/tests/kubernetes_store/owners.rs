@@ -9,7 +9,7 @@ use support::{
     wait,
 };
 
-use crate::run::{CONFIG_MAP, JOB, Run, main_stage, put};
+use support::store_run::{CONFIG_MAP, JOB, Run, main_stage, put};
 
 /// For what a garbage collector does on a busy machine.
 const COLLECTED: Duration = Duration::from_secs(60);

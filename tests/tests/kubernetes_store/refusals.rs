@@ -3,7 +3,7 @@
 use rendezvous::{Store, StoreError};
 use support::{cluster, wait};
 
-use crate::run::{Run, SOON, main_stage};
+use support::store_run::{Run, SOON, main_stage};
 
 fn unavailable(error: StoreError, says: &str) {
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
@@ -102,7 +102,7 @@ async fn a_config_map_that_cannot_be_changed_is_told_as_that() {
     kubectl.run([
         "patch",
         "configmap",
-        crate::run::CONFIG_MAP,
+        support::store_run::CONFIG_MAP,
         "--type=merge",
         "--patch",
         immutable,

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use rendezvous::{Store, StoreError};
 use support::cluster;
 
-use crate::run::{Boards, CONFIG_MAP, Run, SOON, main_stage, put, within};
+use support::store_run::{Boards, CONFIG_MAP, Run, SOON, main_stage, put, within};
 
 /// The longest until the next poll, and some more on a busy machine.
 const POLLED: Duration = Duration::from_secs(15);

@@ -1,4 +1,6 @@
-//! Many who write at once.
+//! Many who write at once into the store in Kubernetes, on a real API server. They leave nothing to tests beside them, so
+//! they are a binary of their own.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     sync::{
@@ -20,7 +22,7 @@ use serde_json::json;
 use support::cluster::{self, client};
 use tokio::task::JoinHandle;
 
-use crate::run::{CONFIG_MAP, Run, main_stage, put, within};
+use support::store_run::{CONFIG_MAP, Run, main_stage, put, within};
 
 /// So many writers.
 const WRITERS: u32 = 100;

@@ -1,4 +1,4 @@
-//! A run in a namespace of its own, and the two sides' ways to its store.
+//! A run of a test that asks the store in Kubernetes itself, in a namespace of its own, and the two sides' ways to its store.
 
 use std::{future::Future, path::Path, time::Duration};
 
@@ -8,7 +8,8 @@ use rendezvous::{
     kubernetes::{Owner, Pod},
 };
 use serde_json::json;
-use support::{
+
+use crate::{
     cluster::{Account, Cluster, Namespace, Proxy, client, config},
     manifests::set_up_for,
 };
@@ -24,11 +25,14 @@ pub const SOON: Duration = Duration::from_secs(5);
 
 /// One run.
 pub struct Run {
+    /// Where it is.
     pub namespace: Namespace,
+    /// Its id, which is the UID of its Job.
     pub id: RunId,
 }
 
 impl Run {
+    /// One of which nothing is there.
     pub fn new(cluster: &Cluster) -> Self {
         Self {
             namespace: cluster.namespace(),
@@ -113,11 +117,13 @@ impl Run {
         Report::from_json(&text.to_string()).unwrap()
     }
 
+    /// An abort of the run.
     pub fn abort(&self, why: &str) -> Abort {
         Abort::new(self.id.clone(), "a test", why)
     }
 }
 
+/// The stage of most tests.
 pub fn main_stage() -> StageName {
     "main".parse().unwrap()
 }
@@ -143,10 +149,12 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
 pub struct Boards(BoxStream<'static, Result<Board, StoreError>>);
 
 impl Boards {
+    /// Those that a store tells from now on.
     pub fn of(store: &KubernetesStore) -> Self {
         Self(store.watch(&main_stage()))
     }
 
+    /// What is told next.
     pub async fn next(&mut self, limit: Duration) -> Result<Board, StoreError> {
         within(limit, self.0.next())
             .await
