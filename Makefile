@@ -20,7 +20,9 @@ demo: ## Starts four real k6 runners at one instant against a small target on th
 build: ## Builds tminus-agent and tminus-scheduler in release mode, into target/release
 	cargo build --release $(LOCKED) --package tminus-agent --package tminus-scheduler
 
-# The tests start the two programs, so all programs are built before any test runs.
+# The tests start the two programs, so all programs are built before any test runs. Most tests wait most of the time, for
+# an instant or for pods: three at once keep a core busy.
+test: export RUST_TEST_THREADS ?= $(shell expr 3 \* $$(nproc))
 .PHONY: test
 test: tools ## Runs every test, those with the real k6 among them
 	cargo build --workspace $(LOCKED)

@@ -84,6 +84,8 @@ impl Publisher {
         self.dirty = true;
         self.quiet_before = Some(instant);
         self.awaits_armed = Some(written);
+        // Whatever there was to tell before may have had its turn after the instant.
+        self.turn = Instant::now();
         hears
     }
 
