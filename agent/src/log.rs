@@ -20,9 +20,10 @@ pub fn set_up(format: LogFormat) -> Result<WorkerGuard, String> {
     let filter = match std::env::var(VARIABLE) {
         Ok(directives) => directives,
         Err(std::env::VarError::NotPresent) => DEFAULT.to_owned(),
-        Err(error) => return Err(format!("{VARIABLE}: {error}")),
+        Err(error) => return Err(format!("{VARIABLE} does not say what to log: {error}")),
     };
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("{VARIABLE}: {error}"))?;
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| format!("{VARIABLE} does not say what to log: {error}"))?;
     let (writer, guard) = NonBlockingBuilder::default().finish(std::io::stderr());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -40,6 +40,8 @@ pub mod packet;
 
 #[cfg(test)]
 mod same_as_sntpc;
+#[cfg(test)]
+mod tests;
 
 pub use check::{Rejection, Stray};
 pub use format::{Short, Timestamp};

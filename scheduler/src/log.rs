@@ -25,9 +25,10 @@ pub fn set_up(console: &Console) -> Result<(), String> {
     let filter = match std::env::var(VARIABLE) {
         Ok(directives) => directives,
         Err(std::env::VarError::NotPresent) => DEFAULT.to_owned(),
-        Err(error) => return Err(format!("{VARIABLE}: {error}")),
+        Err(error) => return Err(format!("{VARIABLE} does not say what to log: {error}")),
     };
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("{VARIABLE}: {error}"))?;
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| format!("{VARIABLE} does not say what to log: {error}"))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .event_format(Plain)

@@ -3,6 +3,7 @@
 
 pub mod fake_agent;
 pub mod faulty_store;
+pub mod logged;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

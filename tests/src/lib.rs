@@ -13,6 +13,7 @@ pub mod load_test;
 pub mod manifests;
 pub mod mark;
 pub mod moment;
+pub mod mounts;
 pub mod network;
 pub mod ntp;
 pub mod process;

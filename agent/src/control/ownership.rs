@@ -157,4 +157,11 @@ mod tests {
             .is_err()
         );
     }
+
+    #[test]
+    fn who_is_not_ours_is_named_by_the_port() {
+        let address = "127.0.0.1:6565".parse().unwrap();
+        let words = "port 6565 does not belong to the k6 that was started (process 7)";
+        assert_eq!(NotOurs { address, root: 7 }.to_string(), words);
+    }
 }

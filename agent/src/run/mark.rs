@@ -285,4 +285,22 @@ mod tests {
         file.leave(&mark("p1")).unwrap();
         MarkFile::none().leave(&mark("p1")).unwrap();
     }
+
+    #[test]
+    fn what_keeps_a_runner_from_its_mark_says_what_to_do() {
+        let path = || PathBuf::from("/dev/shm/mark");
+        let source = io::Error::other("no luck");
+        let unreadable = Unreadable {
+            path: path(),
+            source,
+        };
+        assert_eq!(
+            unreadable.to_string(),
+            "whether this stage was used up cannot be told, as /dev/shm/mark cannot be read: no luck; if no load was made, remove it"
+        );
+        assert_eq!(
+            Taken(path()).to_string(),
+            "another process of this pod is armed for this stage, as /dev/shm/mark says: give each container a stage of its own"
+        );
+    }
 }

@@ -196,6 +196,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_clock_that_jumped_is_told() {
+        let mut start = start(None);
+        start.clock_jumped = true;
+        let mut words = LastWords::new(Phase::Finished, 0);
+        words.start = Some(&start);
+        let line = words.line();
+        assert!(line.ends_with(", and the clock jumped\n"), "{line}");
+    }
+
     proptest! {
         #[test]
         fn it_is_one_line_of_a_kibibyte_at_most(reason in "(?s).{0,2000}", error in "(?s).{0,2000}") {

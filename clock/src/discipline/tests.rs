@@ -7,4 +7,5 @@ mod jump;
 mod leap;
 mod start;
 mod votes;
+mod words;
 mod world;

@@ -4,6 +4,7 @@
 mod anchored;
 mod config_file;
 mod contradictions;
+mod messages;
 mod paused_at;
 mod properties;
 mod script;

@@ -42,16 +42,21 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
+    const OWNER: &str = "Run scheduler and runners as one user, who owns the store's directory, or choose another directory";
+
     #[rstest]
-    #[case::eacces(libc::EACCES)]
-    #[case::eperm(libc::EPERM)]
-    #[case::erofs(libc::EROFS)]
-    fn what_is_not_allowed_is_denied_and_says_what_to_do(#[case] errno: i32) {
+    #[case::eacces(libc::EACCES, OWNER)]
+    #[case::eperm(libc::EPERM, OWNER)]
+    #[case::erofs(
+        libc::EROFS,
+        "Choose a directory on a file system that can be written to"
+    )]
+    fn what_is_not_allowed_is_denied_and_says_what_to_do(#[case] errno: i32, #[case] cure: &str) {
         let error = store_error("write", Path::new("/s/x"), &Error::from_raw_os_error(errno));
         assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");
         let text = error.to_string();
         assert!(text.starts_with("may not write /s/x: "), "{text}");
-        assert!(text.contains("directory"), "{text}");
+        assert!(text.ends_with(cure), "{text}");
     }
 
     #[rstest]

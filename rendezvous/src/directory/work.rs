@@ -160,7 +160,8 @@ mod tests {
             "too late"
         });
         let error = hung.await.unwrap_err().to_string();
-        assert!(error.contains("/the/store"), "{error}");
+        let words = "cannot use the store in /the/store: its file system has not answered for 10 s";
+        assert_eq!(error, words);
         assert!(begun.elapsed() < 2 * PATIENCE);
 
         let error = worker.run(|| unreachable!("the thread is taken")).await;

@@ -9,3 +9,4 @@ mod plans;
 mod reporting;
 mod reports;
 mod samples;
+mod words;

@@ -10,4 +10,5 @@ mod samples;
 mod strictness;
 mod watching_plans;
 mod watching_reports;
+mod words;
 mod writing;

@@ -105,12 +105,18 @@ impl RunArguments {
 }
 
 fn job(text: &str) -> Result<String, String> {
-    StoreLocation::from_str(&format!("kubernetes:{text}"))
-        .map(|_| text.to_owned())
-        .map_err(|_| {
+    let location = StoreLocation::from_str(&format!("kubernetes:{text}"));
+    match location {
+        // With a slash in it, it would be the name of a namespace and one of a Job.
+        Ok(StoreLocation::Kubernetes {
+            namespace: None,
+            name,
+        }) => Ok(name),
+        _ => Err(
             "it must be the name of a Job: at most 63 lower-case letters, digits, '-' and '.'"
-                .to_owned()
-        })
+                .to_owned(),
+        ),
+    }
 }
 
 fn namespace(text: &str) -> Result<String, String> {

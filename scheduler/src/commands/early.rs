@@ -89,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::testing::faulty_store::{Faults, FaultyStore};
+    use crate::testing::logged::Logged;
     use crate::testing::{a_report, run_id, seconds, stage};
 
     struct Bench {
@@ -172,9 +173,17 @@ mod tests {
             let bench = Bench::new().has_begun().await;
             bench.faults.away.store(!is_silent, Ordering::SeqCst);
             bench.faults.silent.store(is_silent, Ordering::SeqCst);
-            let began = Instant::now();
+            let (began, logged) = (Instant::now(), Logged::here());
             let told = bench.told_to_end(true).await;
             assert!(told.ends_with("whether anything had begun"), "{told}");
+            logged.assert_has(
+                "if run run-1 had begun, its runners may not have been told that it is aborted: ",
+            );
+            logged.assert_has(if is_silent {
+                "the store does not answer"
+            } else {
+                "no route to host"
+            });
             assert!(began.elapsed() < seconds(4));
         }
     }

@@ -29,6 +29,9 @@ pub mod timebase;
 pub mod witness;
 pub mod words;
 
+#[cfg(test)]
+mod tests;
+
 /// How long a report is fresh after its change was seen: three renewals, so that one
 /// lost and one late do no harm. `wanted`: how many runners the plan says are wanted, since
 /// they renew the more rarely the more they are.

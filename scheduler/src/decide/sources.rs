@@ -250,12 +250,14 @@ mod tests {
             .collect();
         reports[1].1.rejected.push(silent.to_owned());
         reports[3].1.rejected.push("kernel: not needed".to_owned());
+        reports[4].1.rejected.push("10.0.0.3".to_owned());
         let clocks = clocks(&reports);
         assert_eq!(
             Sources::of(&clocks).unused(),
             [
                 "10.0.0.2 is not used by r1, r2, r3 and 2 more: falseticker, +1 ms off",
-                "[fd00::1]:123 is not used by r2: no answer"
+                "[fd00::1]:123 is not used by r2: no answer",
+                "10.0.0.3 is not used by r5: no reason"
             ]
         );
     }

@@ -100,3 +100,57 @@ fn sentences(problems: &[Contradiction]) -> String {
     let sentences: Vec<_> = problems.iter().map(ToString::to_string).collect();
     sentences.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn why_local_cannot_start() {
+        let source = || io::Error::other("no luck");
+        let path = || "out/store".into();
+        let told = [
+            (
+                LocalError::WebDashboard("`--out web-dashboard`".to_owned()),
+                "`--out web-dashboard` asks for k6's web dashboard, of which a machine can have one: leave it out, or start one runner",
+            ),
+            (
+                LocalError::NoAgent { path: path() },
+                "the agent, out/store, is not there: install tminus-agent beside this program or on PATH, or name it with --agent",
+            ),
+            (
+                LocalError::Used {
+                    path: path(),
+                    directory: "out".into(),
+                },
+                "out/store is there already, from a run that goes on or one that is over or was killed: give another --dir, or, if nothing runs there, remove out",
+            ),
+            (
+                LocalError::Make {
+                    path: path(),
+                    source: source(),
+                },
+                "cannot make out/store: no luck",
+            ),
+            (
+                LocalError::Stdin(source()),
+                "cannot read the script from standard input: no luck",
+            ),
+            (
+                LocalError::Spawn {
+                    runner: RunnerId::new("a").unwrap(),
+                    source: source(),
+                },
+                "cannot start the agent of a: no luck",
+            ),
+            (
+                LocalError::Processes(source()),
+                "cannot look after the runners' processes: no luck",
+            ),
+        ];
+        for (error, words) in told {
+            assert_eq!(error.to_string(), words);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 mod clocks;
 mod interrupted;
+mod lines;
 mod place;
 mod replaced;
 mod together;

@@ -4,6 +4,7 @@
 mod json;
 mod status;
 mod table;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -53,13 +53,20 @@ fn a_kubeconfig_may_have_a_program_for_its_credentials() {
         .command("start", ["--job", "k6", "--max-wait", "2s"])
         .env("KUBECONFIG", &kubeconfig)
         .start();
-    ended(&scheduler).assert(75).assert_told("does not exist");
+    let missing = format!(
+        "Job k6 in namespace {} does not exist; waiting, 2s at most",
+        load.namespace.name()
+    );
+    ended(&scheduler).assert(75).assert_told(&missing);
     fs::write(&program, "#!/bin/sh\necho 'log in first' >&2\nexit 3\n").unwrap();
     let scheduler = load
         .command("start", ["--job", "k6"])
         .env("KUBECONFIG", &kubeconfig)
         .start();
-    ended(&scheduler).assert(69).assert_told("log in first");
+    ended(&scheduler)
+        .assert(69)
+        .assert_told("the kubeconfig's program for credentials failed (")
+        .assert_told("log in first");
 }
 
 fn token(load: &Load) -> String {

@@ -55,7 +55,7 @@ fn a_scheduler_that_lacks_rights_says_which_at_once() {
         .assert_told(&format!("this scheduler may not do in namespace {}", load.namespace.name()))
         .assert_told("\n  - {apiGroups: [\"\"], resources: [configmaps], resourceNames: [\"tminus-k6\"], verbs: [delete]}\n")
         .assert_told("\n  - {apiGroups: [\"coordination.k8s.io\"], resources: [leases], verbs: [get, list, watch]}\n")
-        .assert_told("cannot be told: the Role of this scheduler");
+        .assert_told("why pods are not made or do not start cannot be told: the Role of this scheduler");
     assert!(
         !ended.stderr.contains("resources: [jobs]"),
         "{}",
@@ -88,6 +88,8 @@ fn agents_that_lack_rights_are_told_of_before_the_wait() {
     ended(&scheduler)
         .assert(75)
         .assert_told("\n  - {apiGroups: [\"coordination.k8s.io\"], resources: [leases], verbs: [create, get, update]}\n")
+        .assert_told(" what an agent has to, so none will become ready. Its Role needs as well:\n")
+        .assert_told(" is there, with ")
         .assert_told("agents learn of the instant by polling alone");
 }
 
@@ -140,5 +142,5 @@ fn a_kubeconfig_that_names_no_cluster_is_told() {
     ];
     ended(&load.command("start", selector).start())
         .assert(64)
-        .assert_told("--selector a=b=c");
+        .assert_told("--selector a=b=c selects no labels: ");
 }

@@ -4,6 +4,7 @@ mod endings;
 mod random;
 mod time;
 mod used_up;
+mod words;
 
 use std::time::{Duration, Instant};
 

@@ -110,3 +110,12 @@ async fn machines_get_the_clocks_too() {
     });
     assert_eq!(json["runners"][0]["clock"], expected);
 }
+
+#[tokio::test]
+async fn a_plan_of_another_run_is_told_as_that() {
+    let mut status = status(vec![finished("r1", 0)]).await;
+    status.run = rendezvous::RunId::new("run-2").unwrap();
+    let told = status::text(&status);
+    assert!(told.contains("a plan of another run, run-1"), "{told}");
+    assert!(told.contains("clocks: system clock, unmeasured"), "{told}");
+}
