@@ -1,8 +1,9 @@
 //! Messages that no test produces yet. The list only ever becomes shorter.
 
 /// As they stand on the page.
-pub const WITHOUT_A_TEST: [&str; 40] = [
+pub const WITHOUT_A_TEST: [&str; 46] = [
     "--lead <lead> is less than <least>, which <runners> need to learn of the instant by polling alone; taking <least>",
+    "<signal> is held back",
     "<status>, and its reason could not be read (<error>)",
     "<status>, without a reason",
     "Job <name> runs <number> of its <all> pods at once: the others come when the start is past, and are late",
@@ -12,16 +13,21 @@ pub const WITHOUT_A_TEST: [&str; 40] = [
     "cannot start: <error>",
     "get Job <name> in namespace <namespace>",
     "got <signal>: the runners may not have been told that the run is aborted",
+    "it is not stopped",
     "its answer does not say how long it is",
     "its answer is too long",
     "its thread panicked",
     "k6 cannot be waited for: <error>",
+    "k6 left processes that cannot be killed: <processes>",
+    "k6's load was first seen <by> after the instant, as k6 ran setup() before it; `--setup early` runs it before the instant",
     "killing the runners that are left",
     "list pods with <selector> in namespace <namespace>",
     "listen for signals",
     "listing the reports anew: <error>",
     "no free port: <error>",
     "no mark is left at <file>: <error>",
+    "nobody was found in <time> who tells the time: <why>",
+    "nobody will end what k6 starts in turn if this agent is killed: <error>",
     "nothing is written any more: another Job of the name has the place of the plan",
     "polling for the plan only: <error>",
     "polling for the plan until it can be watched again: <error>",

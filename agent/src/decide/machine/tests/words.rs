@@ -260,12 +260,15 @@ fn a_k6_that_does_not_end() {
         "it took longer than 15s".to_owned()
     )));
     bench.assert_said("teardown() failed: it took longer than 15s");
-    bench.on(Event::StopFailed("it answered 500 to a stop".to_owned()));
+    bench.on(Event::StopFailed {
+        no_api: false,
+        detail: "it answered 500 to a stop".to_owned(),
+    });
     bench.assert_said(
         "k6 cannot be stopped by its API (it answered 500 to a stop); sending SIGTERM",
     );
     bench.pass(31);
-    bench.assert_said("k6 did not end within 30s; killing it");
+    bench.assert_said("k6 did not end within 30s (--grace) and was killed");
     bench.pass(31);
     bench.assert_said("k6 does not go although it was killed; leaving it to the system");
 }
