@@ -1,4 +1,5 @@
-//! Aborts and signals in each phase, with the real k6: it is gone at once, and nothing is left.
+//! Aborts in each phase, and who does not wait, with the real k6: it is gone at once, and nothing is left.
+//! `agent_matrix` has all phases and all that can happen, with the code of each.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -144,30 +145,6 @@ fn an_abort_ends_the_runner_at_once_whatever_it_does(
         stage.files().iter().all(|file| all.contains(file)),
         "{:?}",
         stage.files()
-    );
-}
-
-#[rstest]
-#[case(Signal::SIGTERM, 105)]
-#[case(Signal::SIGINT, 105)]
-fn a_signal_is_passed_on_to_k6_whose_code_comes_out(
-    #[values(K6::V1, K6::V2)] k6: K6,
-    #[values(When::Ready, When::Armed, When::Running)] when: When,
-    #[case] signal: Signal,
-    #[case] code: i32,
-) {
-    let Some(k6) = k6.program() else { return };
-    let (stage, target) = (Stage::new(), Target::start());
-    let runner = when.reach(&stage, &target, &k6);
-    runner.process().signal(signal);
-    let ended = runner.ended(SOON);
-    ended
-        .assert(Phase::Aborted, code)
-        .assert_reason(signal.as_str());
-    assert_eq!(target.load_count(RUNNER) > 0, when == When::Running);
-    assert_eq!(
-        (target.setup_count(RUNNER), target.teardown_count(RUNNER)),
-        (1, 1)
     );
 }
 

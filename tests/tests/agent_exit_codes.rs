@@ -142,7 +142,6 @@ fn a_k6_that_is_killed_gives_the_code_of_a_shell(
     }
     runner.wait_for_phase(phase, SOON);
     runner.signal_k6(Signal::SIGKILL);
-    // Within a second, and without any try to resume it: that needs a listener of its own.
     let ended = ended_at_once(&runner);
     let expected = match phase {
         Phase::Running => Phase::Finished,

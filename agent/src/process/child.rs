@@ -26,7 +26,7 @@ pub struct K6 {
     passing: Option<oneshot::Receiver<()>>,
     guard: Option<Guard>,
     /// The processes among ours that are none of k6's doing.
-    others: HashSet<i32>,
+    others: HashSet<family::Birth>,
     /// Until when its last words are waited for, once it has ended.
     last_words_until: Option<Instant>,
 }

@@ -15,9 +15,12 @@ const GONE_WITHIN: Duration = Duration::from_secs(1);
 /// How often it is looked meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
+/// A process by its id and the time of its birth, in ticks since the machine was started: ids are used again.
+pub type Birth = (i32, u64);
+
 /// A process and all that descend from it, without those that have ended and those in the families of `others`.
 #[must_use]
-pub fn family(root: u32, others: &HashSet<i32>) -> Vec<Process> {
+pub fn family(root: u32, others: &HashSet<Birth>) -> Vec<Process> {
     let Ok(root) = i32::try_from(root) else {
         return Vec::new();
     };
@@ -27,7 +30,7 @@ pub fn family(root: u32, others: &HashSet<i32>) -> Vec<Process> {
         .filter_map(Result::ok)
         .filter_map(|process| {
             let stat = process.stat().ok()?;
-            let is_there = stat.state != 'Z' && !others.contains(&stat.pid);
+            let is_there = stat.state != 'Z' && !others.contains(&(stat.pid, stat.starttime));
             is_there.then_some((process, stat.ppid))
         })
         .collect();
@@ -60,16 +63,17 @@ pub fn group(leader: u32) -> Vec<Process> {
 /// Ourselves and all that descend from us, as it is now. Where a script has put the agent in its own place (`exec`),
 /// there may be more than the agent has started.
 #[must_use]
-pub fn ours() -> HashSet<i32> {
+pub fn ours() -> HashSet<Birth> {
     family(std::process::id(), &HashSet::new())
         .into_iter()
-        .map(|process| process.pid)
+        .filter_map(|process| process.stat().ok())
+        .map(|stat| (stat.pid, stat.starttime))
         .collect()
 }
 
 /// Kills all that descend from us and collects them, but for the families of `others`, of which we are one. With
 /// k6 gone, that is what it left: also what moved to a group of its own, as orphans come to us.
-pub async fn end_all_but(others: &HashSet<i32>) {
+pub async fn end_all_but(others: &HashSet<Birth>) {
     let until = Instant::now() + GONE_WITHIN;
     loop {
         let left = family(std::process::id(), others);

@@ -85,6 +85,20 @@ pub fn check(when: When, what: What, k6: &Path) -> Option<Duration> {
     Some(took)
 }
 
+/// How often teardown() is begun; `None` where k6 leaves it to chance.
+fn teardowns(when: When, what: What) -> Option<u64> {
+    let at_once = matches!(what, What::HangUp | What::Quit | What::KillK6);
+    match when {
+        When::Teardown | When::Flushing | When::Summary => Some(1),
+        _ if at_once => Some(0),
+        When::K6Setup => None,
+        When::Running => Some(1),
+        // By the agent, which is not asked where k6 is stopped behind its back.
+        When::Ready | When::Armed => Some(u64::from(what != What::Stop)),
+        When::Reading | When::Building | When::EarlySetup => Some(0),
+    }
+}
+
 fn summary(stage: &Stage) -> PathBuf {
     stage.scratch().path().join("summary")
 }
@@ -275,6 +289,9 @@ impl Cell<'_> {
             self.target.load_count(RUNNER) > 0,
             self.when >= When::Running
         );
+        if let Some(teardowns) = teardowns(self.when, self.what) {
+            assert_eq!(self.target.teardown_count(RUNNER), teardowns, "teardown()");
+        }
         ended.exit.at.monotonic - acted
     }
 
