@@ -1,4 +1,5 @@
 //! What the scheduler says, word by word.
+#![allow(clippy::unwrap_used)]
 
 use chrono::TimeDelta;
 use k8s_openapi::api::core::v1::Pod;
