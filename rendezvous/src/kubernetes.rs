@@ -51,6 +51,7 @@ use pacing::Pacing;
 use plan_watch::PlanWatch;
 use publishing::Publishing;
 use report_watch::ReportWatch;
+use writing::OfAnotherJob;
 
 pub use connection::LONGEST_CALL;
 pub use failure::in_words;
@@ -213,7 +214,13 @@ impl Store for KubernetesStore {
         };
         let is_expected =
             |object: Option<&_>| Content::of(object, &entry.key).revision() == *expected;
-        let put = writing::put(&self.calls, self.owner.as_ref(), &entry, is_expected);
+        let put = writing::put(
+            &self.calls,
+            self.owner.as_ref(),
+            &entry,
+            OfAnotherJob::Replace,
+            is_expected,
+        );
         Ok(if put.await? {
             Write::Done
         } else {
@@ -232,7 +239,16 @@ impl Store for KubernetesStore {
                 !config_map::is_aborted(object, self.calls.place(), &abort.run)
             })
         };
-        writing::put(&self.calls, self.owner.as_ref(), &entry, is_first).await?;
+        // An abort may come late, when the next Job of the name is there already.
+        let of_another_job = OfAnotherJob::Leave;
+        writing::put(
+            &self.calls,
+            self.owner.as_ref(),
+            &entry,
+            of_another_job,
+            is_first,
+        )
+        .await?;
         Ok(())
     }
 

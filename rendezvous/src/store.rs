@@ -137,7 +137,8 @@ pub trait Store: Send + Sync {
     async fn write_plan(&self, plan: &Plan, expected: &Revision) -> Result<Write, StoreError>;
 
     /// Aborts a run. The first abort of a run stays: a later one changes nothing.
-    /// What stands there for another run, or cannot be read, is replaced.
+    /// What stands there for another run, or cannot be read, is replaced; but nothing that
+    /// belongs to another Job, which a late abort would cost its plan.
     ///
     /// # Errors
     /// [`StoreError`]; then it is not known to have been written.

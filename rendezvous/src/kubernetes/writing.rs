@@ -47,12 +47,22 @@ pub async fn in_time<T>(
     }
 }
 
+/// What to do about an object under the run's name that belongs to another Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfAnotherJob {
+    /// It is deleted, and one of our own made: its Job is gone or about to go and takes it along.
+    Replace,
+    /// It is left alone: it may be the next Job's, whose plan would be lost with it.
+    Leave,
+}
+
 /// Puts a document into a run's ConfigMap, if `may` says so of what is there; whether it did.
 /// Everything else that stands in it is kept, and whoever changes it at the same time loses nothing.
 pub async fn put(
     calls: &Calls,
     owner: Option<&Owner>,
     entry: &Entry,
+    of_another_job: OfAnotherJob,
     may: impl Fn(Option<&ConfigMap>) -> bool,
 ) -> Result<bool, StoreError> {
     let failed = |detail: &str| StoreError::Unavailable {
@@ -73,6 +83,11 @@ pub async fn put(
                     Standing::Ours => {
                         let object = edit::with(object, entry.clone(), owner);
                         calls.update_config_map(&object).await.map(|()| true)
+                    }
+                    Standing::AnotherJobs if of_another_job == OfAnotherJob::Leave => {
+                        return Err(failed(
+                            "it belongs to another Job of the name, which this is none of. Once that is gone, try again",
+                        ));
                     }
                     // Deleted in the very state that was read, so nobody wrote in between.
                     Standing::AnotherJobs => match calls.delete_config_map(&object).await {

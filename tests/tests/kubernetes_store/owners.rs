@@ -122,3 +122,24 @@ async fn a_run_without_a_job_has_a_config_map_without_an_owner() {
     let object = config_map(&run.namespace.kubectl()).unwrap();
     assert!(object["metadata"]["ownerReferences"].is_null(), "{object}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_abort_of_yesterdays_run_costs_todays_nothing() {
+    let Some(cluster) = cluster::api() else {
+        return;
+    };
+    let mut run = Run::new(cluster);
+    let kubectl = run.namespace.kubectl();
+    let (yesterday, late) = (run.of_scheduler().await, run.abort("late"));
+    run.id = RunId::random();
+    put(&run.of_scheduler().await, &run.plan("main", "today")).await;
+    let before = config_map(&kubectl);
+
+    let error = yesterday.write_abort(&late).await.unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.contains("belongs to another Job of the name"),
+        "{told}"
+    );
+    assert_eq!(config_map(&kubectl), before);
+}
