@@ -124,6 +124,22 @@ fn a_run_that_is_aborted_by_hand_ends_everywhere(
 }
 
 #[test]
+fn a_scheduler_that_cannot_go_on_tells_the_runners_that_wait() {
+    let run = Run::new();
+    let (scheduler, [a, b]) = started(&run, When::Gathering);
+    std::fs::write(run.stage.plan_file(), "{\"version\":1,").unwrap();
+    let ended = ended(&scheduler);
+    ended
+        .assert(69)
+        .result()
+        .assert_ending("broken", "plan-main.json");
+    for runner in [a, b] {
+        runner.ended(SOON).assert(Phase::Aborted, 76);
+    }
+    assert!(run.target.first_requests().is_empty());
+}
+
+#[test]
 fn a_scheduler_that_is_not_to_be_hung_up_goes_on() {
     let run = Run::new();
     let scheduler = support::process::Program::new("/bin/sh")

@@ -24,6 +24,8 @@ pub enum Subject {
     },
     /// Something else, whose pods have these labels.
     Labelled(String),
+    /// Something else, whose pods nobody can tell from others.
+    Unseen,
 }
 
 /// Tells a run's starts, one after another, what becomes of its Job and its pods.
@@ -49,6 +51,10 @@ impl Witness {
     pub fn listen(&mut self) -> UnboundedReceiver<Testimony> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.tasks = JoinSet::new();
+        let is_open = || {
+            // The other end is held below.
+            let _ = sender.send(Testimony::Job(Prospect::Open));
+        };
         let (selector, job) = match &self.subject {
             Subject::Job { name, uid } => {
                 let telling = job::tell(
@@ -61,9 +67,13 @@ impl Witness {
                 (format!("{CONTROLLER_UID}={uid}"), Some(uid.clone()))
             }
             Subject::Labelled(labels) => {
-                // The other end is held below.
-                let _ = sender.send(Testimony::Job(Prospect::Open));
+                is_open();
                 (labels.clone(), None)
+            }
+            // Whatever makes them may make others, too.
+            Subject::Unseen => {
+                is_open();
+                return receiver;
             }
         };
         let pods = pods::tell(self.cluster.clone(), selector, sender.clone());

@@ -33,10 +33,26 @@ struct Found {
 
 /// Starts the stages of a run.
 pub async fn start(arguments: StartArguments, console: &Console) -> Result<Code, Stop> {
-    let catch = || Signals::catch().map_err(|error| Trouble::Signals(error.to_string()));
     let place = arguments.run.place().map_err(Stop::usage)?;
-    let (mut found, signals) = match place {
-        Place::Directory { location, run } => (in_directory(&arguments, &location, run)?, catch()?),
+    // From now on nobody can end this process without the runners being told: a program for credentials may take
+    // minutes, and an earlier scheduler may have begun the run.
+    let mut signals = Signals::catch().map_err(|error| Trouble::Signals(error.to_string()))?;
+    let candidate = OnceCell::new();
+    let finding = find(&arguments, place, &candidate);
+    let mut found = unless_told_to_end(&mut signals, &candidate, finding).await?;
+    let stages = stages(&arguments, &found)?;
+    let telling = arguments.gather.telling();
+    Ok(conduct_all(&mut found.venue, &stages, signals, &telling, console).await)
+}
+
+/// Finds the run. `candidate`: set once it is known which it is.
+async fn find(
+    arguments: &StartArguments,
+    place: Place,
+    candidate: &OnceCell<Candidate>,
+) -> Result<Found, Stop> {
+    match place {
+        Place::Directory { location, run } => in_directory(arguments, &location, run),
         Place::Pods {
             context,
             namespace,
@@ -44,7 +60,6 @@ pub async fn start(arguments: StartArguments, console: &Console) -> Result<Code,
             run,
         } => {
             let cluster = Cluster::connect(context.as_deref(), namespace.as_deref()).await?;
-            let mut signals = catch()?;
             let store = KubernetesStore::with_client(
                 cluster.client.clone(),
                 &cluster.namespace,
@@ -52,13 +67,11 @@ pub async fn start(arguments: StartArguments, console: &Console) -> Result<Code,
                 None,
             );
             let store: Arc<dyn Store> = Arc::new(store);
-            let candidate = OnceCell::new_with(Some(Candidate {
+            let _ = candidate.set(Candidate {
                 store: Arc::clone(&store),
                 run: run.clone(),
-            }));
-            let finding = of_pods(&arguments, cluster, &name, store, run);
-            let found = unless_told_to_end(&mut signals, &candidate, finding).await?;
-            (found, signals)
+            });
+            of_pods(arguments, cluster, &name, store, run).await
         }
         Place::Job {
             context,
@@ -66,16 +79,9 @@ pub async fn start(arguments: StartArguments, console: &Console) -> Result<Code,
             name,
         } => {
             let cluster = Cluster::connect(context.as_deref(), namespace.as_deref()).await?;
-            let mut signals = catch()?;
-            let candidate = OnceCell::new();
-            let finding = of_job(&arguments, cluster, name, &candidate);
-            let found = unless_told_to_end(&mut signals, &candidate, finding).await?;
-            (found, signals)
+            of_job(arguments, cluster, name, candidate).await
         }
-    };
-    let stages = stages(&arguments, &found)?;
-    let telling = arguments.gather.telling();
-    Ok(conduct_all(&mut found.venue, &stages, signals, &telling, console).await)
+    }
 }
 
 /// What each stage is to be.
@@ -136,12 +142,13 @@ async fn of_pods(
         check_selector(&cluster, labels).await?;
     }
     let runners = arguments.runners.unwrap_or(1);
-    let subject = arguments.selector.clone().map(Subject::Labelled);
+    let labels = arguments.selector.clone();
+    let subject = labels.map_or(Subject::Unseen, Subject::Labelled);
     Ok(Found {
         run,
         venue: Venue {
             store,
-            witness: subject.map(|subject| Witness::new(cluster, subject)),
+            witness: Some(Witness::new(cluster, subject)),
         },
         runners,
         least_lead: LeastLead::on_kubernetes(runners),

@@ -69,7 +69,7 @@ fn a_kubeconfig_may_have_a_program_for_its_credentials() {
         .assert_told("log in first");
 }
 
-fn token(load: &Load) -> String {
+pub fn token(load: &Load) -> String {
     let text = fs::read_to_string(load.namespace.kubeconfig()).unwrap();
     let (_, rest) = text.split_once("token: ").unwrap();
     rest.split('\'').nth(1).unwrap().to_owned()

@@ -9,4 +9,5 @@ mod job;
 mod load;
 mod pods;
 mod rights;
+mod signals;
 mod stages;
