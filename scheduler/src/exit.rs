@@ -63,6 +63,12 @@ impl Code {
         matches!(self, Self::Runner(_))
     }
 
+    /// Whether it is 128 + n of something that a signal killed.
+    #[must_use]
+    pub fn is_a_signals(self) -> bool {
+        SIGNALLED.contains(&self.number())
+    }
+
     /// The worse of two, in the order 0 < 78 < not started < 99 < other k6 codes < 76 < 128+n:
     /// the less a code says about the target and the more about the test itself,
     /// the worse it is. Within a rank the higher number, so that the order of the
@@ -83,7 +89,7 @@ impl Code {
             code::ABORTED => 5,
             code::USAGE..=code::NOT_WELL => 2,
             99 => 3,
-            killed if SIGNALLED.contains(&killed) => 6,
+            _ if self.is_a_signals() => 6,
             _ => 4,
         }
     }

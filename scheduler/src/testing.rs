@@ -6,6 +6,7 @@ pub mod faulty_store;
 pub mod logged;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
@@ -15,6 +16,7 @@ use rendezvous::{
 };
 use tokio::time::Instant;
 
+use crate::decide::muster::Aim;
 use crate::decide::started::Sight;
 use crate::decide::timebase::{AgreedClock, Reading};
 
@@ -62,6 +64,15 @@ pub fn a_set_plan() -> Plan {
             quorum: 2,
         },
         ..gathering_plan()
+    }
+}
+
+/// What runners are mustered for: the plan above, on no terms.
+pub fn aim() -> Aim<'static> {
+    static PLAN: LazyLock<PlanId> = LazyLock::new(a_plan_id);
+    Aim {
+        plan: Some(&PLAN),
+        max_clock_error: None,
     }
 }
 
@@ -128,12 +139,16 @@ pub fn a_start(late_us: i64) -> StartReport {
 /// How long reports are fresh where few runners are wanted.
 pub const FRESH: Duration = Duration::from_secs(36);
 
+/// How long a runner may be silent where few runners are wanted.
+pub const OVERDUE: Duration = Duration::from_secs(24);
+
 /// What this process knows when the store has been readable all the time.
 pub fn sight(now: Instant) -> Sight {
     Sight {
         now,
         clear_since: Some(now),
         fresh: FRESH,
+        overdue: OVERDUE,
     }
 }
 

@@ -7,8 +7,19 @@ const what = __ENV.TMINUS_RUNNER === __ENV.ONE ? __ENV.WHAT : 'nothing';
 export const options = {
   vus: 2,
   duration: __ENV.DURATION || '1s',
-  thresholds: what === 'threshold' ? { iterations: ['count<1'] } : {},
+  thresholds: thresholds(),
 };
+
+function thresholds() {
+  switch (what) {
+    case 'threshold':
+      return { iterations: ['count<1'] };
+    case 'abort on fail':
+      return { iterations: [{ threshold: 'count<1', abortOnFail: true }] };
+    default:
+      return {};
+  }
+}
 
 if (what === 'slow init' && __VU === 0) {
   toil(5000);

@@ -37,11 +37,11 @@ fn assert_complete(result: &Outcome) {
     };
     let expected = |names: &str| names.split_whitespace().map(str::to_owned).collect();
     let of_start: BTreeSet<String> = expected(
-        "version run stage result message exit_code plan start_at wanted started spread_ns \
+        "version run stage result message exit_code plan start_at wanted started lost lost_share spread_ns \
          spread_of spread_at_most_ns spread_at_most_of first_request_spread_ns faults warnings runners",
     );
     let of_runner: BTreeSet<String> = expected(
-        "runner name state what flaw fired_at lateness_ns clock_error_ns clock_jumped clock running_at load_at \
+        "runner name state what flaw lost fired_at lateness_ns clock_error_ns clock_jumped clock running_at load_at \
          first_request_at requests exit_code k6_errors",
     );
     assert_eq!(keys(&result.0), of_start);

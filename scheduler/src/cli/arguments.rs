@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use rendezvous::{LatePolicy, RunId, StageName, Terms};
 
 use super::place::{Place, RunArguments};
+use super::policies::PolicyArguments;
 use super::values;
 use crate::decide::lead::LeastLead;
 use crate::decide::quorum::Need;
@@ -85,6 +86,10 @@ pub struct GatherArguments {
     )]
     pub unarmed: Unarmed,
 
+    /// What becomes of the others when something happens to a runner.
+    #[command(flatten)]
+    pub policies: PolicyArguments,
+
     /// How the result looks on standard output; each stage has its own
     #[arg(
         long,
@@ -150,6 +155,7 @@ impl GatherArguments {
                 max_clock_error: self.max_clock_error,
             },
             unarmed: self.unarmed,
+            policies: self.policies.policies(),
             wait: false,
             followed: false,
         }
@@ -221,6 +227,7 @@ impl StartArguments {
         if let Some(runners) = self.runners {
             self.gather.need(runners)?;
         }
+        self.gather.policies.check(self.wait)?;
         let stages = &self.stage;
         if let Some(twice) = (1..stages.len()).find(|n| stages[..*n].contains(&stages[*n])) {
             return Err(format!(

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod place;
+mod policies;
 mod values;
 
 use std::ffi::OsString;
@@ -58,8 +59,9 @@ A run id is used once: the start of a run that is over is shown again, with code
 
 Several stages: the next one gathers when all runners of the one before have ended, and has its own quorum. A stage that
 does not start, or is aborted, is the last, and the run is aborted. One that started is followed by the next, however it
-went: a runner that its warm-up cost is missed in the next quorum, if that needs it. The exit code is the worst of the
-stages'; the runners' own codes count with --wait only.
+went: a runner that its warm-up cost is missed in the next quorum, if that needs it. With --on-failure abort a stage in
+which a runner fails is the last as well, and with --on-lost abort one in which a runner is lost. The exit code is the
+worst of the stages'; the runners' own codes count with --wait only.
 
 On Kubernetes the kubeconfig is that of KUBECONFIG or ~/.kube/config, or else the account of the pod that this runs in. A
 proxy is used if HTTPS_PROXY or the kubeconfig names one.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rendezvous::{RunId, StageName};
 
 use crate::decide::lead::LeastLead;
+use crate::decide::policy::{Policies, Policy};
 use crate::decide::quorum::Need;
 use crate::run::settings::Unarmed;
 use crate::testing::{run_id, stage};
@@ -299,4 +300,41 @@ fn every_flag_has_an_environment_twin_and_an_explanation() {
             assert!(argument.get_help().is_some(), "{id}");
         }
     }
+}
+
+#[rstest]
+#[case::lost("--on-lost abort", "--on-lost abort needs --wait")]
+#[case::failed("--on-failure abort", "--on-failure abort needs --wait")]
+#[case::no_such_policy("--on-lost perhaps", "--on-lost")]
+fn whoever_is_to_end_the_others_has_to_wait(#[case] flag: &str, #[case] told: &str) {
+    let error = parsed(&start_with(flag)).unwrap_err().to_string();
+    assert!(error.contains(told), "{error}");
+}
+
+#[test]
+fn what_becomes_of_the_others_is_said_for_each_case_and_local_always_waits() {
+    let policies = |line: &str| match parsed(line).unwrap().command {
+        Command::Start(start) => start.gather.policies.policies(),
+        Command::Local(local) => local.gather.policies.policies(),
+        _ => panic!(),
+    };
+    assert_eq!(policies(START), Policies::default());
+    let start = format!("{START} --wait --on-lost abort --on-failure continue");
+    let (on_lost, on_failure) = (Policy::Abort, Policy::Continue);
+    assert_eq!(
+        policies(&start),
+        Policies {
+            on_lost,
+            on_failure
+        }
+    );
+    let local = format!("{LOCAL} --on-failure abort -- k6 run script.js");
+    let (on_lost, on_failure) = (Policy::Continue, Policy::Abort);
+    assert_eq!(
+        policies(&local),
+        Policies {
+            on_lost,
+            on_failure
+        }
+    );
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rendezvous::{Abort, Plan, RunnerId};
 
 use super::instant::CannotSet;
+use super::policy::Cause;
 use super::started::Expected;
 use super::timebase::Reading;
 use crate::trouble::Trouble;
@@ -21,6 +22,17 @@ pub enum Ending {
         expected: Expected,
         /// What the runners said of the time when it was clear what came of the start.
         time: Reading,
+    },
+    /// The start was followed, and the run was then ended before its time, as it was to be for what happened to a runner.
+    Stopped {
+        /// The plan with the instant.
+        plan: Plan,
+        /// For whom it was set.
+        expected: Expected,
+        /// What the runners said of the time when it was clear what came of the start.
+        time: Reading,
+        /// What happened.
+        cause: Cause,
     },
     /// The quorum cannot come any more.
     Impossible {
@@ -77,12 +89,24 @@ pub enum Ending {
     },
 }
 
+/// A start that was followed through.
+#[derive(Debug, Clone, Copy)]
+pub struct Start<'a> {
+    /// The plan with the instant.
+    pub plan: &'a Plan,
+    /// For whom it was set.
+    pub expected: &'a Expected,
+    /// What the runners said of the time when it was clear what came of the start.
+    pub time: &'a Reading,
+}
+
 impl Ending {
     /// The plan, if its instant was set.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         match self {
             Self::Followed { plan, .. }
+            | Self::Stopped { plan, .. }
             | Self::Unarmed { plan, .. }
             | Self::LostSight { plan, .. } => Some(plan),
             Self::Aborted { plan, .. }
@@ -95,11 +119,35 @@ impl Ending {
         }
     }
 
+    /// The start that was followed through, if one was.
+    #[must_use]
+    pub fn start(&self) -> Option<Start<'_>> {
+        match self {
+            Self::Followed {
+                plan,
+                expected,
+                time,
+            }
+            | Self::Stopped {
+                plan,
+                expected,
+                time,
+                ..
+            } => Some(Start {
+                plan,
+                expected,
+                time,
+            }),
+            _ => None,
+        }
+    }
+
     /// It in a word, for machines.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Followed { .. } => "started",
+            Self::Stopped { .. } => "stopped",
             Self::Impossible { .. } => "quorum_impossible",
             Self::TimedOut { .. } => "quorum_timed_out",
             Self::Unarmed { .. } => "unarmed",
@@ -117,6 +165,7 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Followed { .. } => f.write_str("started"),
+            Self::Stopped { cause, .. } => write!(f, "the run was ended before its time: {cause}"),
             Self::Impossible { why, .. } => write!(f, "the quorum cannot come any more: {why}"),
             Self::TimedOut { after, missing } => {
                 let after = humantime::format_duration(*after);

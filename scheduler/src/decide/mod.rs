@@ -14,12 +14,14 @@ pub mod impossible;
 pub mod instant;
 pub mod job;
 pub mod lead;
+pub mod loss;
 pub mod muster;
 pub mod natural;
 pub mod notice;
 pub mod observed;
 pub mod outcome;
 pub mod pod;
+pub mod policy;
 pub mod quorum;
 pub mod roster;
 pub mod sources;
@@ -38,4 +40,11 @@ mod tests;
 #[must_use]
 pub fn fresh(wanted: u32) -> Duration {
     pace::longest_renewal(wanted) * 3
+}
+
+/// How long a runner may be silent before it is taken for lost: two renewals. One that could not write
+/// tries again within seconds, and one that is heard of again is not lost any more.
+#[must_use]
+pub fn overdue(wanted: u32) -> Duration {
+    pace::longest_renewal(wanted) * 2
 }

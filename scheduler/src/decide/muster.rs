@@ -5,13 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use rendezvous::{Phase, PlanId, Report, RunnerId};
+use rendezvous::{Phase, Plan, PlanId, Report, RunnerId};
 
 use super::observed::{Observed, Place};
 use super::roster::Roster;
 use super::started::Sight;
 use super::timebase::Reading;
-use super::words::waits;
+use super::words::{bound, waits};
 
 /// Why a runner does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,13 @@ pub enum Why {
     AgeUnknown,
     /// It was ready, but has been silent for this long.
     Silent(Duration),
+    /// Its clock may be off by more than the plan lets it be: it would refuse at the instant.
+    ClockTooWide {
+        /// By how much it may be off.
+        error: Duration,
+        /// By how much it may be, by the plan.
+        budget: Duration,
+    },
     /// Its clock is ahead of the others' by so much (negative: behind).
     AtOdds(TimeDelta),
     /// It has started already, under some other plan.
@@ -65,6 +72,10 @@ impl fmt::Display for Why {
                 f.write_str("ready by a report of unknown age; waiting for a new one")
             }
             Self::Silent(silent) => write!(f, "silent for {} s", silent.as_secs()),
+            // As an agent says it.
+            Self::ClockTooWide { error, budget } => {
+                write!(f, "clock error {} > {}", bound(*error), bound(*budget))
+            }
             Self::AtOdds(ahead) => {
                 let (seconds, way) = if *ahead < TimeDelta::zero() {
                     (-*ahead, "behind")
@@ -131,13 +142,32 @@ impl Muster {
     }
 }
 
+/// What the runners are mustered for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Aim<'a> {
+    /// The plan, if there is one yet.
+    pub plan: Option<&'a PlanId>,
+    /// How far a clock may be off by its terms; `None`: that is left to each runner.
+    pub max_clock_error: Option<Duration>,
+}
+
+impl<'a> Aim<'a> {
+    /// A plan on its own terms.
+    #[must_use]
+    pub fn at(plan: &'a Plan) -> Self {
+        Self {
+            plan: Some(&plan.id),
+            max_clock_error: plan.terms.max_clock_error,
+        }
+    }
+}
+
 /// Musters the runners. Each runner id counts once, by its newest incarnation.
-/// `plan`: the plan that they are mustered for, if there is one yet.
 #[must_use]
-pub fn muster(roster: &Roster, time: &Reading, plan: Option<&PlanId>, sight: &Sight) -> Muster {
+pub fn muster(roster: &Roster, time: &Reading, aim: Aim<'_>, sight: &Sight) -> Muster {
     let mut muster = Muster::default();
     for (runner, observed) in roster.iter() {
-        let why = match (why_not(observed, plan, sight), time.at_odds.get(runner)) {
+        let why = match (why_not(observed, aim, sight), time.at_odds.get(runner)) {
             (None, Some(by)) => {
                 muster.at_odds += 1;
                 Some(Why::AtOdds(*by))
@@ -155,9 +185,9 @@ pub fn muster(roster: &Roster, time: &Reading, plan: Option<&PlanId>, sight: &Si
     muster
 }
 
-/// Why a runner does not count, its clock aside.
+/// Why a runner does not count, other runners' clocks aside.
 #[must_use]
-pub fn why_not(observed: &Observed, plan: Option<&PlanId>, sight: &Sight) -> Option<Why> {
+pub fn why_not(observed: &Observed, aim: Aim<'_>, sight: &Sight) -> Option<Why> {
     if observed.has_ended() {
         return Some(why_ended(observed));
     }
@@ -175,13 +205,24 @@ pub fn why_not(observed: &Observed, plan: Option<&PlanId>, sight: &Sight) -> Opt
     if observed.removed {
         return Some(Why::Removed);
     }
-    why_not_by_phase(report, plan).or_else(|| match observed.live_at {
+    let by_phase = why_not_by_phase(report, aim.plan);
+    let silent = || match observed.live_at {
         None => Some(Why::AgeUnknown),
         Some(live_at) => {
             let silent = sight.now.saturating_duration_since(live_at);
             (silent > sight.fresh).then_some(Why::Silent(silent))
         }
-    })
+    };
+    by_phase
+        .or_else(silent)
+        .or_else(|| clock_too_wide(report, aim.max_clock_error))
+}
+
+/// Whether a runner would refuse at the instant by its clock. One that takes its machine's clock at its word keeps
+/// any budget. It may not have seen yet what the plan wants; else it says so itself.
+fn clock_too_wide(report: &Report, budget: Option<Duration>) -> Option<Why> {
+    let (error, budget) = (report.clock.error?, budget?);
+    (error > budget).then_some(Why::ClockTooWide { error, budget })
 }
 
 /// How a runner that has ended ended.
@@ -216,7 +257,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::decide::witness::{Seen, Sighting};
-    use crate::testing::{FRESH, a_plan_id, a_report, agreed, runner, seconds, sight};
+    use crate::testing::{FRESH, a_report, agreed, aim, runner, seconds, sight};
     use rstest::rstest;
     use tokio::time::Instant;
 
@@ -228,6 +269,30 @@ mod tests {
         roster
     }
 
+    #[rstest]
+    #[case::within(Some(50), Some(50), None)]
+    #[case::over(Some(180), Some(50), Some("clock error 180.00 ms > 50.00 ms"))]
+    #[case::unmeasured(None, Some(50), None)]
+    #[case::left_to_the_runners(Some(180), None, None)]
+    fn whose_clock_the_plan_would_not_do_with_does_not_count(
+        #[case] error_ms: Option<u64>,
+        #[case] budget_ms: Option<u64>,
+        #[case] expected: Option<&str>,
+    ) {
+        let (mut roster, now) = (Roster::default(), Instant::now());
+        let mut report = a_report("r1", Phase::Ready);
+        report.clock.error = error_ms.map(Duration::from_millis);
+        roster.report(report, true, now);
+        let aim = Aim {
+            max_clock_error: budget_ms.map(Duration::from_millis),
+            ..aim()
+        };
+        let muster = muster(&roster, &agreed(now), aim, &sight(now));
+        let why = muster.others.get(&runner("r1")).map(ToString::to_string);
+        assert_eq!(why.as_deref(), expected);
+        assert_eq!(muster.ready.len(), usize::from(expected.is_none()));
+    }
+
     #[test]
     fn ready_runners_count_and_so_do_those_armed_under_the_same_plan() {
         let now = Instant::now();
@@ -235,7 +300,7 @@ mod tests {
         let mut foreign = a_report("r3", Phase::Armed);
         foreign.plan = Some(PlanId::random());
         roster.report(foreign, true, now);
-        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), &sight(now));
+        let muster = muster(&roster, &agreed(now), aim(), &sight(now));
         assert_eq!(muster.ready, [runner("r1"), runner("r2")]);
         assert_eq!(muster.others[&runner("r3")], Why::Elsewhere);
     }
@@ -254,7 +319,7 @@ mod tests {
         let muster = muster(
             &roster(&[("r1", phase)], now),
             &agreed(now),
-            Some(&a_plan_id()),
+            aim(),
             &sight(now),
         );
         assert_eq!(muster.ready, []);
@@ -277,15 +342,8 @@ mod tests {
         let now = Instant::now();
         let roster = roster(&[("r1", Phase::Ready)], now);
         let observed = roster.get(&runner("r1")).unwrap();
-        assert_eq!(
-            why_not(observed, Some(&a_plan_id()), &sight(now + FRESH)),
-            None
-        );
-        let why = why_not(
-            observed,
-            Some(&a_plan_id()),
-            &sight(now + FRESH + seconds(1)),
-        );
+        assert_eq!(why_not(observed, aim(), &sight(now + FRESH)), None);
+        let why = why_not(observed, aim(), &sight(now + FRESH + seconds(1)));
         assert_eq!(why, Some(Why::Silent(FRESH + seconds(1))));
     }
 
@@ -295,10 +353,7 @@ mod tests {
         let mut roster = Roster::default();
         roster.report(a_report("r1", Phase::Ready), false, now);
         let observed = roster.get(&runner("r1")).unwrap();
-        assert_eq!(
-            why_not(observed, Some(&a_plan_id()), &sight(now)),
-            Some(Why::AgeUnknown)
-        );
+        assert_eq!(why_not(observed, aim(), &sight(now)), Some(Why::AgeUnknown));
     }
 
     #[test]
@@ -311,7 +366,7 @@ mod tests {
             state: Seen::Ended(137, None),
         };
         roster.sighting(ended, now);
-        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), &sight(now));
+        let muster = muster(&roster, &agreed(now), aim(), &sight(now));
         assert_eq!((muster.ready.len(), muster.ended), (0, 1));
         let why = muster.others.values().next().unwrap().to_string();
         assert_eq!(why, "ended without a word (137)");
@@ -326,7 +381,7 @@ mod tests {
             let ahead = TimeDelta::milliseconds(-420_040);
             time.at_odds.insert(runner(name), ahead);
         }
-        let muster = muster(&roster, &time, Some(&a_plan_id()), &sight(now));
+        let muster = muster(&roster, &time, aim(), &sight(now));
         assert_eq!((muster.ready.len(), muster.at_odds), (0, 1));
         assert_eq!(
             muster.others[&runner("r1")].to_string(),

@@ -70,6 +70,9 @@ pub struct Observed {
     /// Whether a former incarnation was seen to report again after a newer one: two
     /// processes live under this id.
     pub doubled: bool,
+    /// When this process learnt that the one that started had ended, is gone, or that its report is. `None`:
+    /// it lives, or was never seen alive, and may have ended at any time.
+    pub over_at: Option<Instant>,
     /// Its name as a witness knows it.
     name: Option<String>,
     /// What a witness says of how it ended, besides the code.
@@ -79,6 +82,8 @@ pub struct Observed {
     /// seen to report again.
     void: Option<Incarnation>,
     former: BTreeSet<Incarnation>,
+    /// Whether any process of its was seen alive.
+    was_alive: bool,
 }
 
 impl Observed {
@@ -94,11 +99,13 @@ impl Observed {
             exit: None,
             place: Place::There,
             doubled: false,
+            over_at: None,
             name: None,
             exit_detail: None,
             housed: None,
             void: None,
             former: BTreeSet::new(),
+            was_alive: false,
         }
     }
 
@@ -176,13 +183,16 @@ impl Observed {
     #[must_use]
     pub fn outlived_start(&self, plan: &PlanId) -> Option<OutlivedStart<'_>> {
         let start = self.start.as_ref()?;
-        // Of two that live at the same time none has come in the other's place.
-        let is_outlived = self.start_under(plan).is_some()
-            && !self.doubled
-            && (Some(&start.by) != self.incarnation() || self.is_void());
+        let is_outlived = self.start_under(plan).is_some() && self.start_is_outlived();
         is_outlived.then_some(OutlivedStart {
             last_word: start.last_word.as_deref(),
         })
+    }
+
+    fn start_is_outlived(&self) -> bool {
+        // Of two that live at the same time none has come in the other's place.
+        let is_anothers = |start: &Start| Some(&start.by) != self.incarnation() || self.is_void();
+        !self.doubled && self.start.as_ref().is_some_and(is_anothers)
     }
 
     /// When there was last a sign of life: a change seen live, else when it was found.
@@ -197,6 +207,43 @@ impl Observed {
 
     /// Takes a report in. `live`: its change was seen as it happened, now.
     pub fn take_report(&mut self, report: Report, live: bool, now: Instant) -> Option<News> {
+        self.was_alive |= live;
+        let news = self.report_seen(report, live, now);
+        self.note_end(now);
+        news
+    }
+
+    /// Takes a witness's word in.
+    pub fn take_sighting(
+        &mut self,
+        name: Option<String>,
+        state: Seen,
+        now: Instant,
+    ) -> Option<News> {
+        self.name = name.or(self.name.take());
+        let news = self.state_seen(state, now);
+        self.note_end(now);
+        news
+    }
+
+    /// Notes that its report was taken out of the store. Returns whether that is news.
+    pub fn take_removal(&mut self, now: Instant) -> bool {
+        let is_news = !self.removed && !self.has_ended();
+        self.removed = true;
+        self.note_end(now);
+        is_news
+    }
+
+    fn note_end(&mut self, now: Instant) {
+        let is_over = self.has_ended() || self.removed || self.start_is_outlived();
+        if !is_over {
+            self.over_at = None;
+        } else if self.was_alive {
+            self.over_at.get_or_insert(now);
+        }
+    }
+
+    fn report_seen(&mut self, report: Report, live: bool, now: Instant) -> Option<News> {
         let before = self.report.as_ref();
         let same_process = before.is_some_and(|old| old.incarnation == report.incarnation);
         if same_process && before.is_some_and(|old| old.sequence > report.sequence) {
@@ -254,14 +301,7 @@ impl Observed {
         }
     }
 
-    /// Takes a witness's word in.
-    pub fn take_sighting(
-        &mut self,
-        name: Option<String>,
-        state: Seen,
-        now: Instant,
-    ) -> Option<News> {
-        self.name = name.or(self.name.take());
+    fn state_seen(&mut self, state: Seen, now: Instant) -> Option<News> {
         let had_ended = self.has_ended();
         match state {
             Seen::Up(container) => {

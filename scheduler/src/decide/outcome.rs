@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use rendezvous::{ClockReport, Phase, Plan, PlanId, RunId, RunnerId, StageName, StartReport};
 
-use super::ending::Ending;
-use super::flaw::{Flaw, flaw};
+use super::ending::{Ending, Start};
+use super::flaw::{Flaw, flaw, tolerance};
+use super::loss::{self, Loss};
 use super::muster::{Muster, Why, why_ended, without};
 use super::natural;
 use super::observed::Observed;
@@ -16,8 +17,10 @@ use super::roster::Roster;
 use super::sources::{Clock, Sources};
 use super::spread::{self, Spread};
 use super::started::{Sight, lost};
+use super::words::{few, span};
 use crate::exit::Code;
 
+mod code;
 mod faults;
 
 /// What is wrong where two processes report under one runner id.
@@ -70,12 +73,16 @@ pub struct Row {
     pub runner: RunnerId,
     /// Its name for people.
     pub name: String,
+    /// The machine that it runs on, if it says so.
+    pub node: Option<String>,
     /// What it said last of its clock.
     pub clock: Option<ClockReport>,
     /// Its start under the plan.
     pub start: Option<StartReport>,
     /// What is wrong with that start.
     pub flaw: Option<Flaw>,
+    /// How it was lost, after that start or before it could say that it had started.
+    pub loss: Option<Loss>,
     /// Whether the process that started ended otherwise than well and was started again, as a pod's
     /// container is: what the new one ends with is not of the start.
     pub started_again: bool,
@@ -119,6 +126,10 @@ pub struct Outcome {
     pub wanted: u32,
     /// How many fired.
     pub started: usize,
+    /// How many of those were lost later on.
+    pub lost: usize,
+    /// What share of the load is missing in the end for those, 0 to 1.
+    pub lost_share: f64,
     /// The spread of firing over those that fired by a clock that is worth believing.
     pub spread: Option<Spread>,
     /// What was not as it should be, each in a sentence.
@@ -195,6 +206,7 @@ pub fn judge(facts: &Facts<'_>) -> Outcome {
         .collect();
     rows.sort_by_cached_key(|row| natural::key(&row.name));
     let started = rows.iter().filter(|row| row.start.is_some()).count();
+    let lost = rows.iter().filter(|row| row.loss.is_some()).count();
     let believable: Vec<_> = rows.iter().filter_map(Row::believable_start).collect();
     let spread = spread::of(&believable);
     // The other scheduler's need is no reason to be content with less than one's own.
@@ -203,13 +215,15 @@ pub fn judge(facts: &Facts<'_>) -> Outcome {
     Outcome {
         run: facts.run.clone(),
         stage: facts.stage.clone(),
-        code: code(facts, &rows, &faults),
+        code: code::of(facts, &rows, &faults),
         kind: facts.ending.kind(),
         ending: facts.ending.to_string(),
         plan: plan.map(|plan| plan.id.clone()),
         start_at: plan.and_then(Plan::start_at),
         wanted,
         started,
+        lost,
+        lost_share: loss::share(lost, rows.iter().filter(|row| row.had_a_part()).count()),
         spread,
         faults,
         warnings: warnings(facts, &rows),
@@ -221,8 +235,31 @@ fn warnings(facts: &Facts<'_>, rows: &[Row]) -> Vec<String> {
     let sources = sources(rows).warning();
     faults::over_before_another(facts)
         .into_iter()
+        .chain(late_loads(facts, rows))
         .chain(sources)
         .collect()
+}
+
+/// Whose load began late although it was resumed in time: where setup() is left to k6, it comes before the load.
+fn late_loads(facts: &Facts<'_>, rows: &[Row]) -> Option<String> {
+    let plan = facts.ending.plan()?;
+    let (start_at, tolerance) = (plan.start_at()?, tolerance(&plan.terms));
+    let delay = |row: &Row| {
+        let start = row.believable_start()?;
+        let delay = start.load_at.filter(|at| Some(*at) != start.running_at)? - start_at;
+        (delay.to_std().unwrap_or_default() > tolerance).then_some(delay)
+    };
+    let late: Vec<_> = rows
+        .iter()
+        .filter_map(|row| Some((delay(row)?, row.name.as_str())))
+        .collect();
+    let longest = late.iter().map(|(delay, _)| *delay).max()?;
+    let names: Vec<_> = late.iter().map(|(_, name)| *name).collect();
+    Some(format!(
+        "the load of {} began up to {} after the instant, as setup() was left to k6",
+        few(&names),
+        span(longest)
+    ))
 }
 
 fn sources(rows: &[Row]) -> Sources<'_> {
@@ -230,13 +267,24 @@ fn sources(rows: &[Row]) -> Sources<'_> {
     let clocks: Vec<_> = started
         .filter_map(|row| {
             let (runner, report) = (row.name.as_str(), row.clock.as_ref()?);
-            Some(Clock { runner, report })
+            let node = row.node.as_deref();
+            Some(Clock {
+                runner,
+                node,
+                report,
+            })
         })
         .collect();
     Sources::of(&clocks)
 }
 
 impl Row {
+    /// Whether it made load, or was lost before it could say so.
+    #[must_use]
+    pub fn had_a_part(&self) -> bool {
+        self.start.is_some() || self.loss.is_some()
+    }
+
     /// Its start, if the clock by which it was measured is worth believing.
     #[must_use]
     pub fn believable_start(&self) -> Option<&StartReport> {
@@ -256,8 +304,10 @@ fn row(facts: &Facts<'_>, plan: Option<&Plan>, runner: &RunnerId, observed: &Obs
     Row {
         runner: runner.clone(),
         name: facts.roster.name(runner).to_owned(),
+        node: report.and_then(|report| report.node.clone()),
         clock: report.map(|report| report.clock.clone()),
         start: start.cloned(),
+        loss: loss_of(facts, observed),
         flaw: start
             .zip(plan)
             .and_then(|(start, plan)| flaw_of(facts, runner, start, plan)),
@@ -278,11 +328,20 @@ fn row(facts: &Facts<'_>, plan: Option<&Plan>, runner: &RunnerId, observed: &Obs
 }
 
 fn flaw_of(facts: &Facts<'_>, runner: &RunnerId, start: &StartReport, plan: &Plan) -> Option<Flaw> {
-    let at_odds = match facts.ending {
-        Ending::Followed { time, .. } if time.clock.is_some() => time.at_odds.get(runner),
-        _ => None,
-    };
+    let time = facts.ending.start().map(|start| start.time);
+    let time = time.filter(|time| time.clock.is_some());
+    let at_odds = time.and_then(|time| time.at_odds.get(runner));
     flaw(start, plan.start_at()?, &plan.terms, at_odds.copied())
+}
+
+/// Where the run was ended for another runner, who was told to end is not lost.
+fn loss_of(facts: &Facts<'_>, observed: &Observed) -> Option<Loss> {
+    let Start { plan, time, .. } = facts.ending.start()?;
+    let is_stopped = matches!(facts.ending, Ending::Stopped { .. });
+    if is_stopped && observed.exit_code() == Some(rendezvous::code::ABORTED) {
+        return None;
+    }
+    Loss::of(observed, plan, time.clock.as_ref(), &facts.sight)
 }
 
 fn fate(
@@ -318,63 +377,6 @@ fn fate(
         (None, None) => Fate::Missing(Why::NoReport),
         (Some(why), _) => Fate::Missing(why.clone()),
     }
-}
-
-fn code(facts: &Facts<'_>, rows: &[Row], faults: &[String]) -> Code {
-    let counting = rows
-        .iter()
-        .filter(|row| row.start.is_some() || !facts.replaced.contains(&row.runner));
-    let codes: BTreeMap<&RunnerId, Code> = counting
-        .filter_map(|row| Some((&row.runner, verdict(facts, row)?)))
-        .collect();
-    let worst = |codes: &mut dyn Iterator<Item = Code>| codes.fold(Code::Well, Code::worse);
-    match facts.ending {
-        Ending::Followed { .. } => {
-            let start = if faults.is_empty() {
-                Code::Well
-            } else {
-                Code::NotWell
-            };
-            if facts.waited {
-                start.worse(worst(&mut codes.into_values()))
-            } else {
-                start
-            }
-        }
-        Ending::Impossible { ended, .. } if facts.waited => {
-            let of_k6 = ended
-                .iter()
-                .filter_map(|runner| codes.get(runner).copied())
-                .filter(|code| code.is_k6s());
-            match worst(&mut of_k6.into_iter()) {
-                Code::Well => Code::NoQuorum,
-                code => code,
-            }
-        }
-        Ending::Impossible { .. } | Ending::TimedOut { .. } | Ending::CannotSet(_) => {
-            Code::NoQuorum
-        }
-        Ending::NoMajority => Code::NoTime,
-        Ending::Aborted { .. } if facts.waited => {
-            Code::Aborted.worse(worst(&mut codes.into_values()))
-        }
-        Ending::Aborted { .. } | Ending::Cancelled { .. } | Ending::Unarmed { .. } => Code::Aborted,
-        Ending::Broken { .. } | Ending::LostSight { .. } => Code::NoAccess,
-    }
-}
-
-/// What a runner's final code says of the whole run. If it was stopped in the middle of a run that nobody aborted, as
-/// by the deletion of its pod, k6's code says no more than that: its load is missing.
-fn verdict(facts: &Facts<'_>, row: &Row) -> Option<Code> {
-    let code = Code::of_runner(row.exit_code?);
-    let is_aborted = matches!(facts.ending, Ending::Aborted { .. });
-    let is_missing = code.is_k6s() && was_stopped(row) && !is_aborted;
-    Some(if is_missing { Code::NotWell } else { code })
-}
-
-/// Whether a runner was ended before its time by somebody, and could still say so.
-fn was_stopped(row: &Row) -> bool {
-    matches!(row.fate, Fate::Ended(Some(Phase::Aborted), _))
 }
 
 #[cfg(test)]

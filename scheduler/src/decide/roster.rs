@@ -45,11 +45,9 @@ impl Roster {
     }
 
     /// Notes that a runner's report was taken out of the store.
-    pub fn removed(&mut self, runner: &RunnerId) -> Option<News> {
+    pub fn removed(&mut self, runner: &RunnerId, now: Instant) -> Option<News> {
         let observed = self.runners.get_mut(runner)?;
-        let news = !observed.removed && !observed.has_ended();
-        observed.removed = true;
-        news.then_some(News::Removed)
+        observed.take_removal(now).then_some(News::Removed)
     }
 
     /// Takes a witness's word in.
@@ -207,9 +205,9 @@ mod tests {
     fn a_report_taken_away_is_kept_and_told_once() {
         let (mut roster, now) = (Roster::default(), Instant::now());
         roster.report(a_report("r1", Phase::Ready), true, now);
-        assert_eq!(roster.removed(&runner("r1")), Some(News::Removed));
-        assert_eq!(roster.removed(&runner("r1")), None);
+        assert_eq!(roster.removed(&runner("r1"), now), Some(News::Removed));
+        assert_eq!(roster.removed(&runner("r1"), now), None);
         assert!(roster.get(&runner("r1")).unwrap().report.is_some());
-        assert_eq!(roster.removed(&runner("r2")), None);
+        assert_eq!(roster.removed(&runner("r2"), now), None);
     }
 }

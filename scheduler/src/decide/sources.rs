@@ -1,11 +1,14 @@
 //! Whether the runners take their time from the same sources.
 //!
 //! A bound says how far a clock is off what its sources say. Where runners share none, one
-//! wrong source puts some of them apart from the others, and no bound shows it.
+//! wrong source puts some of them apart from the others, and no bound shows it. What each machine
+//! has for itself (its kernel, a server on its loopback, its own unmeasured clock) is another source
+//! on each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 
-use rendezvous::ClockReport;
+use rendezvous::{ClockReport, Report};
 
 use super::words::few;
 
@@ -14,9 +17,26 @@ use super::words::few;
 pub struct Clock<'a> {
     /// The runner's name.
     pub runner: &'a str,
+    /// The machine that it runs on. `None`: it does not say so, and is taken to share one with all that do not.
+    pub node: Option<&'a str>,
     /// What it says of its clock.
     pub report: &'a ClockReport,
 }
+
+impl<'a> Clock<'a> {
+    /// That of a runner by its report.
+    #[must_use]
+    pub fn of(report: &'a Report) -> Self {
+        Self {
+            runner: &report.name,
+            node: report.node.as_deref(),
+            report: &report.clock,
+        }
+    }
+}
+
+/// A time source by its name, and the machine that it is of if each has its own.
+type Source<'a> = (&'a str, Option<&'a str>);
 
 /// How far the runners' time sources are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +52,10 @@ pub enum Shared {
 /// The runners that take their time from the same sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Group<'a> {
-    /// Empty where nobody was asked: then they go by their machine's own clock.
-    sources: BTreeSet<&'a str>,
+    /// Where nobody was asked: their machine's own clock.
+    sources: BTreeSet<Source<'a>>,
+    /// Whether anybody was asked.
+    asks: bool,
     words: String,
     runners: Vec<&'a str>,
 }
@@ -62,17 +84,15 @@ impl<'a> Sources<'a> {
     pub fn of(clocks: &[Clock<'a>]) -> Self {
         let mut groups: Vec<Group<'a>> = Vec::new();
         let mut unused: BTreeMap<(&str, &str), (&str, Vec<&str>)> = BTreeMap::new();
-        for Clock { runner, report } in clocks {
-            let sources: BTreeSet<_> = report.used.iter().map(String::as_str).collect();
-            let words = words(&sources, report);
-            let same = |group: &&mut Group<'a>| {
-                group.sources == sources && (!sources.is_empty() || group.words == words)
-            };
-            match groups.iter_mut().find(same) {
+        for clock in clocks {
+            let Clock { runner, report, .. } = clock;
+            let sources = sources(clock);
+            match groups.iter_mut().find(|group| group.sources == sources) {
                 Some(group) => group.runners.push(runner),
                 None => groups.push(Group {
+                    words: words(&sources, report),
+                    asks: !report.used.is_empty(),
                     sources,
-                    words,
                     runners: vec![runner],
                 }),
             }
@@ -116,7 +136,7 @@ impl<'a> Sources<'a> {
     /// Whether there is anything to tell: not where no runner asks anybody.
     #[must_use]
     pub fn are_worth_telling(&self) -> bool {
-        self.groups.len() > 1 || self.groups.iter().any(|group| !group.sources.is_empty())
+        self.groups.len() > 1 || self.groups.iter().any(|group| group.asks)
     }
 
     /// Who uses what, in a line.
@@ -161,15 +181,44 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// Those of a runner.
+fn sources<'a>(clock: &Clock<'a>) -> BTreeSet<Source<'a>> {
+    let report = clock.report;
+    if report.used.is_empty() {
+        return BTreeSet::from([(report.source.as_str(), clock.node)]);
+    }
+    let used = report.used.iter().map(String::as_str);
+    used.map(|name| (name, clock.node.filter(|_| is_of_one_machine(name))))
+        .collect()
+}
+
+/// Whether each machine has a source of this name for itself.
+fn is_of_one_machine(name: &str) -> bool {
+    let host = match name.parse::<SocketAddr>() {
+        Ok(address) => return address.ip().is_loopback(),
+        Err(_) => name.trim_matches(['[', ']']),
+    };
+    let is_loopback = host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    let named = host.split_once(':').map_or(host, |(host, _)| host);
+    is_loopback || named == KERNEL || named.eq_ignore_ascii_case("localhost")
+}
+
 /// What a group is called. Who asks nobody names no source, but says what it goes by.
-fn words(sources: &BTreeSet<&str>, report: &ClockReport) -> String {
-    let names: Vec<_> = sources.iter().copied().collect();
+fn words(sources: &BTreeSet<Source<'_>>, report: &ClockReport) -> String {
+    let names: Vec<_> = sources.iter().map(|source| named(*source)).collect();
     match names.as_slice() {
-        [] if report.error.is_none() => format!("{}, unmeasured", report.source),
-        [] => report.source.clone(),
-        [KERNEL] => format!("{KERNEL}, unverified"),
+        [own] if report.used.is_empty() && report.error.is_none() => format!("{own}, unmeasured"),
+        [own] if report.used.is_empty() => own.clone(),
+        [kernel] if report.used == [KERNEL] => format!("{kernel}, unverified"),
         [single] => format!("{single} (single)"),
         names => names.join(", "),
+    }
+}
+
+fn named((name, node): Source<'_>) -> String {
+    match node {
+        Some(node) => format!("{name} of {node}"),
+        None => name.to_owned(),
     }
 }
 
@@ -187,8 +236,48 @@ mod tests {
     use rstest::rstest;
 
     fn clocks<'a>(reports: &'a [(String, ClockReport)]) -> Vec<Clock<'a>> {
-        let clock = |(runner, report): &'a (String, ClockReport)| Clock { runner, report };
+        let clock = |(runner, report): &'a (String, ClockReport)| Clock {
+            runner,
+            node: None,
+            report,
+        };
         reports.iter().map(clock).collect()
+    }
+
+    #[rstest]
+    #[case::the_kernels(&["kernel"], "kernel of n1, unverified (r1, r3); kernel of n2, unverified (r2)")]
+    #[case::their_own_clocks(&[], "system clock of n1, unmeasured (r1, r3); system clock of n2, unmeasured (r2)")]
+    #[case::a_server_on_loopback(&["127.0.0.1"], "127.0.0.1 of n1 (single) (r1, r3); 127.0.0.1 of n2 (single) (r2)")]
+    #[case::a_port_of_it(&["[::1]:1123"], "[::1]:1123 of n1 (single) (r1, r3); [::1]:1123 of n2 (single) (r2)")]
+    #[case::by_its_name(&["localhost:123"], "localhost:123 of n1 (single) (r1, r3); localhost:123 of n2 (single) (r2)")]
+    fn what_each_machine_has_for_itself_is_not_shared(#[case] used: &[&str], #[case] line: &str) {
+        let report = a_clock(used, &[]);
+        let clock = |runner, node| Clock {
+            runner,
+            node: Some(node),
+            report: &report,
+        };
+        let on_two = Sources::of(&[clock("r1", "n1"), clock("r2", "n2"), clock("r3", "n1")]);
+        assert_eq!(on_two.shared(), Shared::None);
+        assert!(on_two.are_worth_telling());
+        assert_eq!(on_two.line(), line);
+        let on_one = Sources::of(&[clock("r1", "n1"), clock("r2", "n1")]);
+        assert_eq!(on_one.shared(), Shared::All);
+        assert_eq!(on_one.warning(), None);
+    }
+
+    #[rstest]
+    #[case::a_server(&["10.0.0.2"], Shared::All)]
+    #[case::a_clouds_own(&["169.254.169.123"], Shared::All)]
+    #[case::besides_their_kernels(&["10.0.0.2", "kernel"], Shared::InPart)]
+    fn what_is_the_same_for_all_machines_is_shared(#[case] used: &[&str], #[case] shared: Shared) {
+        let report = a_clock(used, &[]);
+        let clock = |node| Clock {
+            runner: node,
+            node: Some(node),
+            report: &report,
+        };
+        assert_eq!(Sources::of(&[clock("n1"), clock("n2")]).shared(), shared);
     }
 
     /// What is made of runners r1, r2, … that use these sources.

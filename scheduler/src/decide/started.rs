@@ -19,6 +19,10 @@ pub const SETTLES_WITHIN: Duration = Duration::from_secs(15);
 /// and a report is written within 2 s.
 pub const CLOCKS_TOLD_WITHIN: Duration = Duration::from_secs(6);
 
+/// Shortly before the instant it is looked who is armed: an abort still reaches runners that watch the store, and
+/// one that has not armed by then most likely will not. Who is lost later is lost to the start.
+pub const SHORTLY_BEFORE: Duration = Duration::from_secs(2);
+
 /// Which runners a start was set for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
@@ -45,6 +49,8 @@ pub struct Sight {
     pub clear_since: Option<Instant>,
     /// How long a report is fresh after its change was seen.
     pub fresh: Duration,
+    /// How long a runner may be silent before it is taken for lost.
+    pub overdue: Duration,
 }
 
 /// For how long a runner has given no sign of life although one was due. `None`: it
@@ -53,7 +59,7 @@ pub struct Sight {
 pub fn lost(observed: &Observed, sight: &Sight) -> Option<Duration> {
     let clear_since = sight.clear_since?;
     let silent = |since: Instant| sight.now.saturating_duration_since(since);
-    let overdue = silent(observed.last_sign().max(clear_since)) > sight.fresh;
+    let overdue = silent(observed.last_sign().max(clear_since)) > sight.overdue;
     let due = !observed.has_ended() && !observed.has_not_come();
     (overdue && due).then(|| silent(observed.last_sign()))
 }
@@ -147,7 +153,7 @@ pub fn is_over(roster: &Roster, sight: &Sight) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::testing::{FRESH, a_plan_id, a_report, a_start, runner, seconds};
+    use crate::testing::{OVERDUE, a_plan_id, a_report, a_start, runner, seconds, sight};
     use rendezvous::{Phase, Report};
 
     fn running(name: &str) -> Report {
@@ -214,14 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn a_runner_is_lost_after_three_renewals_of_silence() {
+    fn a_runner_is_lost_after_two_renewals_of_silence() {
         let now = Instant::now();
         let roster = roster(vec![running("r1")], now);
         let lost_at = |at: Instant, clear_since: Option<Instant>| {
             let sight = Sight {
                 now: at,
                 clear_since,
-                fresh: FRESH,
+                ..sight(at)
             };
             assert_eq!(
                 is_over(&roster, &sight),
@@ -229,12 +235,12 @@ mod tests {
             );
             lost(roster.get(&runner("r1")).unwrap(), &sight)
         };
-        assert_eq!(lost_at(now + FRESH, Some(now)), None);
-        let later = now + FRESH + seconds(1);
-        assert_eq!(lost_at(later, Some(now)), Some(FRESH + seconds(1)));
+        assert_eq!(lost_at(now + OVERDUE, Some(now)), None);
+        let later = now + OVERDUE + seconds(1);
+        assert_eq!(lost_at(later, Some(now)), Some(OVERDUE + seconds(1)));
         assert_eq!(lost_at(later, None), None, "while the store is away");
         assert_eq!(
-            lost_at(later, Some(now + seconds(20))),
+            lost_at(later, Some(now + seconds(10))),
             None,
             "soon after it came back"
         );
@@ -245,9 +251,8 @@ mod tests {
         let now = Instant::now();
         let roster = roster(vec![a_report("r1", Phase::Finished)], now);
         let sight = Sight {
-            now: now + seconds(1_000),
             clear_since: Some(now),
-            fresh: FRESH,
+            ..sight(now + seconds(1_000))
         };
         assert_eq!(lost(roster.get(&runner("r1")).unwrap(), &sight), None);
         assert!(is_over(&roster, &sight));

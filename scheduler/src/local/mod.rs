@@ -16,7 +16,6 @@ use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use crate::cli::LocalArguments;
-use crate::decide::ending::Ending;
 use crate::decide::lead::LeastLead;
 use crate::exit::Code;
 use crate::run::scene::Scene;
@@ -77,7 +76,7 @@ async fn run(arguments: &LocalArguments, console: &Console) -> Result<Code, Loca
 
     let mut progress = Progress::on(console);
     let ending = conduct(&mut scene, &settings, &mut progress).await;
-    let all_done = matches!(ending, Ending::Followed { .. });
+    let all_done = ending.start().is_some();
     let mut wind_down = WindDown {
         scene: &mut scene,
         progress: &mut progress,

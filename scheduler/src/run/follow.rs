@@ -1,5 +1,7 @@
 //! Following a start through once its instant is set.
 
+mod stopping;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -14,14 +16,15 @@ use crate::decide::ending::Ending;
 use crate::decide::fresh;
 use crate::decide::sources::{Clock, Sources};
 use crate::decide::started::{
-    CLOCKS_TOLD_WITHIN, Expected, SETTLES_WITHIN, a_clock_is_open, has_armed, is_over, is_settled,
-    lost, unarmed, was_witnessed,
+    CLOCKS_TOLD_WITHIN, Expected, SETTLES_WITHIN, SHORTLY_BEFORE, a_clock_is_open, has_armed,
+    is_over, is_settled, lost, unarmed, was_witnessed,
 };
 use crate::decide::timebase::Reading;
 use crate::decide::words::runners;
 use crate::show::progress::Progress;
 use crate::show::view::{self, View};
 use crate::trouble::Trouble;
+use stopping::Stopping;
 
 /// How often everything is looked at again when nothing comes in: a countdown is in
 /// seconds.
@@ -42,6 +45,8 @@ struct Following<'a> {
     /// What the runners said of the time when the start had come to its end, well or not.
     settled: Option<Reading>,
     aborted: Option<Abort>,
+    /// That the run is being ended for what happened to a runner.
+    stopping: Option<Stopping>,
     /// Those that are taken for lost.
     lost: BTreeSet<RunnerId>,
     /// Whether the store was asked for an abort that had not been seen yet.
@@ -50,10 +55,6 @@ struct Following<'a> {
     /// Whether it was looked who is not armed shortly before the instant.
     mustered: bool,
 }
-
-/// Shortly before the instant: an abort still reaches runners that watch the store, and one
-/// that has not armed by then most likely will not.
-const SHORTLY_BEFORE: Duration = Duration::from_secs(2);
 
 /// Follows a start until it is clear what came of it; if so wanted, until all runners
 /// have ended.
@@ -73,6 +74,7 @@ pub async fn follow(
         instant: None,
         settled: None,
         aborted: None,
+        stopping: None,
         lost: BTreeSet::new(),
         asked: false,
         warned: false,
@@ -82,6 +84,9 @@ pub async fn follow(
     loop {
         let now = Instant::now();
         following.tell_who_is_lost(now);
+        if let Some(ending) = following.stop_if_it_is_to_be(now).await {
+            return ending;
+        }
         if let Some(ending) = following.look(now) {
             if !following.has_to_ask() {
                 return ending;
@@ -112,13 +117,8 @@ impl Following<'_> {
         let roster = self.scene.roster();
         let expected = roster.iter().filter_map(|(runner, observed)| {
             let report = observed.report.as_ref()?;
-            let (runner, report) = (
-                self.expected
-                    .names(runner)
-                    .then_some(report.name.as_str())?,
-                &report.clock,
-            );
-            Some(Clock { runner, report })
+            let is_expected = self.expected.names(runner);
+            is_expected.then(|| Clock::of(report))
         });
         if let Some(warning) = Sources::of(&expected.collect::<Vec<_>>()).warning() {
             warn!("{warning}");
@@ -157,11 +157,25 @@ impl Following<'_> {
                 abort,
                 plan: Some(self.plan.clone()),
             }),
-            None => Some(Ending::Followed {
-                plan: self.plan.clone(),
-                expected: self.expected.clone(),
-                time: self.settled.clone().filter(|_| done)?,
-            }),
+            None => Some(self.followed(self.settled.clone().filter(|_| done)?)),
+        }
+    }
+
+    /// It was followed through.
+    fn followed(&self, time: Reading) -> Ending {
+        let (plan, expected) = (self.plan.clone(), self.expected.clone());
+        match &self.stopping {
+            Some(stopping) => Ending::Stopped {
+                plan,
+                expected,
+                time,
+                cause: stopping.cause.clone(),
+            },
+            None => Ending::Followed {
+                plan,
+                expected,
+                time,
+            },
         }
     }
 
@@ -305,6 +319,7 @@ impl Following<'_> {
     fn read(&mut self, board: &Board) {
         let (run, stage) = (&self.settings.run, &self.settings.stage);
         match claim(&board.plan, &board.abort, run, stage) {
+            Claim::Aborted(abort) if self.is_own(&abort) => {}
             Claim::Aborted(abort) if self.aborted.is_none() => {
                 info!("the run was aborted by {}: {}", abort.by, abort.why);
                 self.aborted = Some(abort);

@@ -15,7 +15,7 @@ use crate::decide::ending::Ending;
 use crate::decide::impossible;
 use crate::decide::instant::fits;
 use crate::decide::job::Prospect;
-use crate::decide::muster::{Muster, muster};
+use crate::decide::muster::{Aim, Muster, muster};
 use crate::decide::quorum::{Moments, Tally, Verdict, decide};
 use crate::decide::started::Expected;
 use crate::decide::timebase::{AgreedClock, Reading};
@@ -234,7 +234,11 @@ impl Gathering<'_> {
         let now = Instant::now();
         let time = self.scene.read_time(now);
         let sight = self.scene.sight(now);
-        let muster = muster(self.scene.roster(), &time, Some(&self.draft.id), &sight);
+        let aim = Aim {
+            plan: Some(&self.draft.id),
+            max_clock_error: self.draft.terms.max_clock_error,
+        };
+        let muster = muster(self.scene.roster(), &time, aim, &sight);
         let tally = Tally::of(&muster, time.clock.is_some(), self.at_most());
         self.note(&muster, &time, now);
         let moments = Moments {

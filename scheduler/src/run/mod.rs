@@ -17,7 +17,7 @@ use tracing::info;
 
 use crate::decide::ending::Ending;
 use crate::decide::job::Prospect;
-use crate::decide::muster::muster;
+use crate::decide::muster::{Aim, muster};
 use crate::decide::outcome::{Facts, Outcome, judge};
 use crate::show::progress::Progress;
 use crate::trouble::Trouble;
@@ -37,6 +37,8 @@ pub async fn conduct(scene: &mut Scene, settings: &Settings, progress: &mut Prog
     };
     match ending {
         Ending::Followed { .. } | Ending::Aborted { .. } => {}
+        // They were told when it was decided.
+        Ending::Stopped { .. } => {}
         // An abort that gets through after all would end a load that is well under way.
         Ending::LostSight { .. } => {}
         _ if has_lost_its_place(scene, &ending) => {
@@ -71,6 +73,11 @@ pub fn outcome(scene: &Scene, settings: &Settings, ending: &Ending) -> Outcome {
     let time = scene.read_time(now);
     let roster = scene.roster();
     let sight = scene.sight(now);
+    let without_plan = Aim {
+        plan: None,
+        max_clock_error: settings.terms.max_clock_error,
+    };
+    let aim = ending.plan().map_or(without_plan, Aim::at);
     judge(&Facts {
         run: &settings.run,
         stage: &settings.stage,
@@ -81,7 +88,7 @@ pub fn outcome(scene: &Scene, settings: &Settings, ending: &Ending) -> Outcome {
         replaced: scene.replaced(),
         ending,
         roster,
-        muster: &muster(roster, &time, ending.plan().map(|plan| &plan.id), &sight),
+        muster: &muster(roster, &time, aim, &sight),
         sight,
     })
 }

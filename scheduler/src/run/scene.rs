@@ -20,12 +20,12 @@ use super::health::Health;
 use super::reports::{Heard, Reports};
 use super::signals::Signals;
 use super::testimony::{Pods, Testimony};
-use crate::decide::fresh;
 use crate::decide::job::Prospect;
 use crate::decide::observed::Observed;
 use crate::decide::roster::Roster;
 use crate::decide::started::Sight;
 use crate::decide::timebase::{Reading, TimeBase};
+use crate::decide::{fresh, overdue};
 use crate::trouble::Trouble;
 
 /// How long writing an abort may take: whoever cancels a pipeline kills it some
@@ -58,6 +58,17 @@ pub enum Written {
     Unknown,
 }
 
+/// What came of telling the runners that the run is aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It stands there for all of them.
+    All,
+    /// The store could not be written to; it may stand there all the same.
+    Nobody,
+    /// A signal, of this name, cut it short.
+    Cut(&'static str),
+}
+
 /// What this process sees of a run's stage.
 pub struct Scene {
     store: Arc<dyn Store>,
@@ -75,6 +86,7 @@ pub struct Scene {
     hindrance: Option<String>,
     time: TimeBase,
     fresh: Duration,
+    overdue: Duration,
     /// Of what is no report.
     health: Health,
     hurried: bool,
@@ -108,6 +120,7 @@ impl Scene {
             hindrance: None,
             time: TimeBase::new(Instant::now(), fresh),
             fresh,
+            overdue: overdue(wanted),
             health: Health::default(),
             hurried: false,
         }
@@ -158,12 +171,13 @@ impl Scene {
             now,
             clear_since: clear_since.map(|(store, reports)| store.max(reports)),
             fresh: self.fresh,
+            overdue: self.overdue,
         }
     }
 
     /// Notes how many runners the plan says are wanted: they renew their reports by that.
     pub fn expect_runners(&mut self, wanted: u32) {
-        self.fresh = fresh(wanted);
+        (self.fresh, self.overdue) = (fresh(wanted), overdue(wanted));
         self.time.believe_for(self.fresh);
     }
 
@@ -257,22 +271,39 @@ impl Scene {
         }
     }
 
-    /// Tells the runners that it is over, and why. Takes 3 s at most; a signal cuts
+    /// Tells the runners, for the last time, that it is over, and why. Takes 3 s at most; a signal cuts
     /// it short.
     pub async fn abort(&mut self, why: &str) {
+        let abort = self.abort_for(why);
+        if let Told::Cut(signal) = self.write_abort(&abort).await {
+            self.hurried = true;
+            warn!("got {signal}: the runners may not have been told that the run is aborted");
+        }
+    }
+
+    /// What this process tells the runners to abort the run.
+    #[must_use]
+    pub fn abort_for(&self, why: &str) -> Abort {
         let by = format!("tminus-scheduler (process {})", std::process::id());
-        let abort = Abort::new(self.run.clone(), &by, why);
-        let writing = timeout(ABORT_WITHIN, self.store.write_abort(&abort));
+        Abort::new(self.run.clone(), &by, why)
+    }
+
+    /// Tells the runners that the run is aborted. Takes 3 s at most; a signal cuts it short.
+    pub async fn write_abort(&mut self, abort: &Abort) -> Told {
+        let writing = timeout(ABORT_WITHIN, self.store.write_abort(abort));
         tokio::select! {
             biased;
-            signal = self.signals.next() => {
-                self.hurried = true;
-                warn!("got {signal}: the runners may not have been told that the run is aborted");
-            }
+            signal = self.signals.next() => Told::Cut(signal),
             written = writing => match written {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!("the runners could not be told: {error}"),
-                Err(_) => warn!("the runners could not be told: the store does not answer"),
+                Ok(Ok(())) => Told::All,
+                Ok(Err(error)) => {
+                    warn!("the runners could not be told: {error}");
+                    Told::Nobody
+                }
+                Err(_) => {
+                    warn!("the runners could not be told: the store does not answer");
+                    Told::Nobody
+                }
             }
         }
     }

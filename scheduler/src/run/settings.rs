@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use rendezvous::{RunId, StageName, Terms};
 
 use crate::decide::lead::LeastLead;
+use crate::decide::policy::Policies;
 use crate::decide::quorum::Need;
 
 /// What to do if not all are armed shortly before the instant.
@@ -39,6 +40,9 @@ pub struct Settings {
     pub terms: Terms,
     /// What to do if not all are armed shortly before the instant.
     pub unarmed: Unarmed,
+    /// What becomes of the others when something happens to a runner after the start; only where it is followed
+    /// to the end.
+    pub policies: Policies,
     /// Whether the runners' ends are waited for, and count for the exit code.
     pub wait: bool,
     /// Whether another stage follows: then too the ends are waited for, and a start that was over

@@ -6,6 +6,7 @@ mod interrupted;
 mod lines;
 mod place;
 mod replaced;
+mod stopped;
 mod together;
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::decide::ending::Ending;
 use crate::decide::started::Expected;
 use crate::exit::Code;
 use crate::testing::fake_agent::Manner;
-use crate::testing::{FRESH, noon, run_id, runner, seconds};
+use crate::testing::{OVERDUE, noon, run_id, runner, seconds};
 use place::Place;
 
 #[tokio::test(start_paused = true)]
@@ -182,11 +183,11 @@ async fn a_runner_that_falls_silent_is_lost_and_named() {
     let (_, outcome) = place.start(settings).await;
     assert_eq!(outcome.code, Code::NotWell);
     assert!(
-        outcome.faults[0].starts_with("r2: lost: silent for"),
+        outcome.faults[1].starts_with("r2: lost: silent for"),
         "{:?}",
         outcome.faults
     );
-    assert!(began.elapsed() < FRESH + seconds(10));
+    assert!(began.elapsed() < OVERDUE + seconds(10));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rendezvous::ClockReport;
 use serde::Serialize;
 
+use crate::decide::loss::Loss;
 use crate::decide::outcome::{Fate, Outcome, Row};
 
 /// Grows when a field changes its meaning or goes; a new field does not count.
@@ -25,6 +26,8 @@ struct ResultForm<'a> {
     start_at: Option<String>,
     wanted: u32,
     started: usize,
+    lost: usize,
+    lost_share: f64,
     spread_ns: Option<i64>,
     spread_of: usize,
     spread_at_most_ns: Option<i64>,
@@ -42,6 +45,7 @@ struct RunnerForm<'a> {
     state: &'static str,
     what: String,
     flaw: Option<String>,
+    lost: Option<LossForm>,
     fired_at: Option<String>,
     lateness_ns: Option<i64>,
     clock_error_ns: Option<u64>,
@@ -53,6 +57,14 @@ struct RunnerForm<'a> {
     requests: Option<u64>,
     exit_code: Option<u8>,
     k6_errors: &'a [String],
+}
+
+/// How a runner was lost after the start.
+#[derive(Serialize)]
+struct LossForm {
+    by: &'static str,
+    at: Option<String>,
+    after_ns: Option<u64>,
 }
 
 /// What a runner said last of its clock.
@@ -80,6 +92,8 @@ pub fn result(outcome: &Outcome) -> String {
         start_at: outcome.start_at.map(time),
         wanted: outcome.wanted,
         started: outcome.started,
+        lost: outcome.lost,
+        lost_share: outcome.lost_share,
         spread_ns: spread.and_then(|spread| nanos(spread.measured)),
         spread_of: spread.map_or(0, |spread| spread.starts),
         spread_at_most_ns: spread.and_then(|spread| nanos(spread.at_most?)),
@@ -89,7 +103,11 @@ pub fn result(outcome: &Outcome) -> String {
             .and_then(|(spread, _)| nanos(spread)),
         faults: &outcome.faults,
         warnings: &outcome.warnings,
-        runners: outcome.rows.iter().map(runner).collect(),
+        runners: outcome
+            .rows
+            .iter()
+            .map(|row| runner(row, outcome.start_at))
+            .collect(),
     };
     line(&form)
 }
@@ -103,7 +121,7 @@ pub fn line(form: &impl Serialize) -> String {
     text
 }
 
-fn runner(row: &Row) -> RunnerForm<'_> {
+fn runner(row: &Row, start_at: Option<DateTime<Utc>>) -> RunnerForm<'_> {
     let start = row.start.as_ref();
     RunnerForm {
         runner: row.runner.as_str(),
@@ -111,6 +129,7 @@ fn runner(row: &Row) -> RunnerForm<'_> {
         state: state(&row.fate),
         what: row.fate.to_string(),
         flaw: row.flaw.as_ref().map(ToString::to_string),
+        lost: row.loss.map(|loss| loss_form(loss, start_at)),
         fired_at: start.map(|start| time(start.fired_at)),
         lateness_ns: start.and_then(|start| nanos(start.lateness)),
         clock_error_ns: start.and_then(|start| whole_nanos(start.clock_error?)),
@@ -122,6 +141,15 @@ fn runner(row: &Row) -> RunnerForm<'_> {
         requests: row.first_request.map(|first| first.count),
         exit_code: row.exit_code,
         k6_errors: &row.k6_errors,
+    }
+}
+
+fn loss_form(loss: Loss, start_at: Option<DateTime<Utc>>) -> LossForm {
+    let at = start_at.zip(loss.after);
+    LossForm {
+        by: loss.by.word(),
+        at: at.map(|(start_at, after)| time(start_at + after)),
+        after_ns: loss.after.and_then(whole_nanos),
     }
 }
 

@@ -127,13 +127,7 @@ fn table(reports: &[Report]) -> Vec<String> {
 
 /// The runners' clocks: a line where nobody measures any and all are the same, else a table.
 fn clocks_of(reports: &[Report]) -> Vec<String> {
-    let clocks: Vec<_> = reports
-        .iter()
-        .map(|report| Clock {
-            runner: &report.name,
-            report: &report.clock,
-        })
-        .collect();
+    let clocks: Vec<_> = reports.iter().map(Clock::of).collect();
     let sources = Sources::of(&clocks);
     if !sources.are_worth_telling() {
         return vec![super::in_one_line(&format!("clocks: {}", sources.line()))];

@@ -184,7 +184,14 @@ fn summary(outcome: &Outcome) -> Vec<String> {
             span(spread)
         ));
     }
-    lines.extend(clocks::lines(&outcome.sources()));
+    let sources = outcome.sources();
+    lines.extend(clocks::lines(&sources));
+    let told = sources.warning();
+    let others = outcome
+        .warnings
+        .iter()
+        .filter(|one| told.as_ref() != Some(one));
+    lines.extend(others.map(|warning| super::in_one_line(&format!("warning: {warning}"))));
     if outcome.kind != "started" {
         lines.push(outcome.ending.clone());
     }

@@ -20,7 +20,7 @@ use crate::decide::roster::Roster;
 use crate::decide::started::Expected;
 use crate::decide::timebase::Reading;
 use crate::testing::{
-    a_clock, a_plan_id, a_report, a_set_plan, a_start, agreed, noon, run_id, runner, sight, stage,
+    a_clock, a_report, a_set_plan, a_start, agreed, aim, noon, run_id, runner, sight, stage,
 };
 
 /// A runner whose k6 ended well, fired so many microseconds late, by an unmeasured clock.
@@ -82,7 +82,7 @@ fn ended(reports: Vec<Report>, ending: &Ending) -> Outcome {
         waited: true,
         ending,
         roster: &roster,
-        muster: &muster(&roster, &agreed(now), Some(&a_plan_id()), &sight(now)),
+        muster: &muster(&roster, &agreed(now), aim(), &sight(now)),
         sight: sight(now),
     })
 }

@@ -187,7 +187,7 @@ pub fn whole_seconds(left: Duration) -> humantime::FormattedDuration {
 mod tests {
     use super::*;
     use crate::decide::muster::muster;
-    use crate::testing::{a_plan_id, a_report, a_start, agreed, runner, sight};
+    use crate::testing::{a_plan_id, a_report, a_start, agreed, aim, runner, sight};
     use tokio::time::Instant;
 
     fn roster(reports: &[(&str, Phase)]) -> Roster {
@@ -206,7 +206,7 @@ mod tests {
 
     fn gathered(reports: &[(&str, Phase)], wanted: u32) -> String {
         let (roster, now) = (roster(reports), Instant::now());
-        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), &sight(now));
+        let muster = muster(&roster, &agreed(now), aim(), &sight(now));
         let missing = missing(&roster, &muster, wanted, &Outlook::default());
         gathering(&muster, wanted, Duration::from_millis(759_900), &missing).line
     }
@@ -231,7 +231,7 @@ mod tests {
         let mut unfit = a_report("k6-3", Phase::Starting);
         unfit.waiting_for = Some("clock error 180 ms > 50 ms; NTP 10.0.0.2: no answer".to_owned());
         roster.report(unfit, true, now);
-        let muster = muster(&roster, &agreed(now), Some(&a_plan_id()), &sight(now));
+        let muster = muster(&roster, &agreed(now), aim(), &sight(now));
         let missing = missing(&roster, &muster, 2, &Outlook::default());
         assert_eq!(
             gathering(&muster, 2, Duration::from_secs(60), &missing).line,

@@ -23,6 +23,8 @@ pub struct Faults {
     pub away: AtomicBool,
     /// It does not answer who asks for a run.
     pub silent: AtomicBool,
+    /// It does not answer who writes an abort.
+    pub no_aborts: AtomicBool,
     /// The reports cannot be followed; all else goes well.
     pub reports_away: AtomicBool,
     /// The next plan that is written comes to pass, but the answer gets lost.
@@ -115,6 +117,9 @@ impl Store for FaultyStore {
 
     async fn write_abort(&self, abort: &Abort) -> Result<(), StoreError> {
         self.check()?;
+        if self.faults.no_aborts.load(Ordering::SeqCst) {
+            return pending().await;
+        }
         self.inner.write_abort(abort).await
     }
 

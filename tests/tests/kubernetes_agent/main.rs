@@ -4,6 +4,7 @@
 
 mod away;
 mod ends;
+mod lost;
 mod pod;
 mod restart;
 mod rights;

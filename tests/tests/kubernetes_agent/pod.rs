@@ -111,7 +111,7 @@ impl Run {
     /// A pod of this name, which no kubelet will ever run.
     pub fn pod(&self, name: &str) -> Pod<'_> {
         let manifest = json!({
-            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": "k6"}},
             "spec": {"containers": [{"name": "main", "image": "none"}]},
         });
         let kubectl = self.namespace.kubectl();

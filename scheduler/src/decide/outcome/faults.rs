@@ -5,20 +5,22 @@ use std::time::Duration;
 use chrono::SecondsFormat;
 use rendezvous::{Phase, Plan, code};
 
+use super::code::is_stopped_for_another;
 use super::{DOUBLED, Facts, Fate, Row};
-use crate::decide::ending::Ending;
+use crate::decide::ending::Start;
 use crate::decide::flaw::tolerance;
+use crate::decide::loss;
 use crate::decide::muster::Why;
 use crate::decide::started::{Expected, was_witnessed};
 use crate::decide::words::runners;
 
 /// What was not as it should be, each in a sentence; nothing where no start was followed.
 pub fn of(facts: &Facts<'_>, wanted: u32, rows: &[Row]) -> Vec<String> {
-    let Ending::Followed {
+    let Some(Start {
         plan,
         expected,
         time,
-    } = facts.ending
+    }) = facts.ending.start()
     else {
         return Vec::new();
     };
@@ -28,6 +30,7 @@ pub fn of(facts: &Facts<'_>, wanted: u32, rows: &[Row]) -> Vec<String> {
         .into_iter()
         .collect();
     faults.extend(too_few(rows, wanted));
+    faults.extend(lost(rows));
     if time.clock.is_none() && !time.at_odds.is_empty() {
         faults.push(
             "the runners' clocks contradict each other, and no majority tells who is right: \
@@ -38,7 +41,8 @@ pub fn of(facts: &Facts<'_>, wanted: u32, rows: &[Row]) -> Vec<String> {
     let doubled = facts.roster.iter().filter(|(_, observed)| observed.doubled);
     faults.extend(doubled.map(|(runner, _)| format!("{}: {DOUBLED}", facts.roster.name(runner))));
     for row in rows {
-        faults.extend(of_runner(plan, expected, row));
+        let is_stopped = is_stopped_for_another(facts, row);
+        faults.extend(of_runner(plan, expected, row, is_stopped));
     }
     if facts.waited {
         let of_the_start = rows
@@ -52,9 +56,7 @@ pub fn of(facts: &Facts<'_>, wanted: u32, rows: &[Row]) -> Vec<String> {
 /// A start that was over before this process came, and which another one follows: whoever runs a
 /// scheduler again for the later stage has nothing to complain of.
 pub fn over_before_another(facts: &Facts<'_>) -> Option<String> {
-    let Ending::Followed { plan, expected, .. } = facts.ending else {
-        return None;
-    };
+    let Start { plan, expected, .. } = facts.ending.start()?;
     let over = over_before(facts, plan, expected).filter(|_| facts.followed)?;
     Some(format!("{over}; its result is shown again"))
 }
@@ -84,7 +86,15 @@ fn too_few(rows: &[Row], wanted: u32) -> Option<String> {
     (started < wanted).then(|| format!("only {started} of {} started", runners(wanted)))
 }
 
-fn of_runner(plan: &Plan, expected: &Expected, row: &Row) -> Vec<String> {
+/// How much of the load is missing for those that were lost after the start.
+fn lost(rows: &[Row]) -> Option<String> {
+    let started = rows.iter().filter(|row| row.had_a_part()).count();
+    let losses: Vec<_> = rows.iter().filter_map(|row| row.loss).collect();
+    loss::sentence(&losses, started)
+}
+
+/// `is_stopped`: whether it was ended for what happened to another one.
+fn of_runner(plan: &Plan, expected: &Expected, row: &Row, is_stopped: bool) -> Vec<String> {
     let name = &row.name;
     if row.start.is_none() {
         // Who was counted on elsewhere nobody wrote down, but nobody else refuses for its clock.
@@ -94,17 +104,30 @@ fn of_runner(plan: &Plan, expected: &Expected, row: &Row) -> Vec<String> {
     }
     let flaw = row.flaw.as_ref();
     let flaw = flaw.map(|flaw| flaw.sentence(name, tolerance(&plan.terms)));
+    // One that is lost is told with when.
+    let when = row.loss.map(|loss| format!(" ({})", loss.when()));
+    let when = when.unwrap_or_default();
     if row.started_again {
+        let when = row.loss.filter(|loss| loss.after.is_some());
+        let when = when.map_or_else(|| "after the start".to_owned(), |loss| loss.when());
         let again = format!(
-            "{name}: its process ended after the start and was started again: {}",
+            "{name}: its process ended {when} and was started again: {}",
             row.fate
         );
         return flaw.into_iter().chain([again]).collect();
     }
-    let in_doubt = is_in_doubt(row).then(|| format!("{name}: {}", row.fate));
-    let cut_off = was_cut_off(row) && in_doubt.is_none();
-    let cut_off =
-        cut_off.then(|| format!("{name} started, but ended before its time: {}", row.fate));
+    let in_doubt = is_in_doubt(row) && !is_stopped;
+    let in_doubt = in_doubt.then(|| match row.fate {
+        Fate::Lost(_) => format!("{name}: {}; heard of last{when}", row.fate),
+        _ => format!("{name}: {}{when}", row.fate),
+    });
+    let cut_off = was_cut_off(row) && !is_stopped && in_doubt.is_none();
+    let cut_off = cut_off.then(|| {
+        format!(
+            "{name} started, but ended before its time{when}: {}",
+            row.fate
+        )
+    });
     flaw.into_iter().chain(in_doubt).chain(cut_off).collect()
 }
 

@@ -10,8 +10,8 @@ use crate::decide::started::Expected;
 use crate::decide::timebase::Reading;
 use crate::decide::witness::{Seen, Sighting};
 use crate::testing::{
-    a_clock, a_plan_id, a_report, a_set_plan, a_start, agreed, noon, run_id, runner, seconds,
-    sight, stage,
+    a_clock, a_report, a_set_plan, a_start, agreed, aim, noon, run_id, runner, seconds, sight,
+    stage,
 };
 use rendezvous::{Abort, Incarnation, Report};
 use rstest::rstest;
@@ -64,7 +64,7 @@ impl Scenario {
             replaced: &self.replaced,
             ending,
             roster: &self.roster,
-            muster: &muster(&self.roster, &agreed(now), Some(&a_plan_id()), &sight),
+            muster: &muster(&self.roster, &agreed(now), aim(), &sight),
             sight,
         })
     }

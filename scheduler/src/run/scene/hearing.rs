@@ -18,7 +18,7 @@ impl Scene {
         match event {
             ReportEvent::Seen { report, live } => self.report(*report, live, now),
             ReportEvent::Gone(runner) => {
-                let news = self.roster.removed(&runner);
+                let news = self.roster.removed(&runner, now);
                 self.tell(&runner, news);
             }
             ReportEvent::Unreadable(error) => warn!("{error}"),

@@ -208,3 +208,29 @@ async fn an_instant_that_stands_although_the_store_did_not_say_so_is_the_instant
     );
     assert_eq!(outcome.code, Code::Well);
 }
+
+#[rstest]
+#[case::by_itself_after_three_seconds(1, 3)]
+#[case::by_a_second_signal_at_once(2, 0)]
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_holds_up_no_end(
+    #[case] signals: usize,
+    #[case] longest: u64,
+) {
+    let place = Place::new();
+    let (store, faults) = FaultyStore::around(place.store());
+    faults.no_aborts.store(true, Ordering::SeqCst);
+    place.agent("r1", Manner::default());
+    let (sender, received) = Signals::by_hand();
+    let told = async {
+        sleep(seconds(2)).await;
+        for _ in 0..signals {
+            sender.send("SIGINT").unwrap();
+        }
+        Instant::now()
+    };
+    let started = start_at(store, place.settings(2), received);
+    let ((_, outcome), since) = tokio::join!(started, told);
+    assert_eq!((outcome.code, outcome.kind), (Code::Aborted, "cancelled"));
+    assert!(since.elapsed() <= seconds(longest) + Duration::from_millis(100));
+}

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::decide::ending::Ending;
 use crate::decide::lead::LeastLead;
 use crate::decide::outcome::Outcome;
+use crate::decide::policy::Policies;
 use crate::decide::quorum::Need;
 use crate::run::scene::Scene;
 use crate::run::settings::{Settings, Unarmed};
@@ -101,6 +102,7 @@ impl Place {
             at: None,
             terms: Terms::default(),
             unarmed: Unarmed::Start,
+            policies: Policies::default(),
             wait: false,
             followed: false,
         }

@@ -186,6 +186,7 @@ run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 | runner-2 | +0.13 ms |  unmeasured | +2.13 ms |  +12.0 s |    0 | finished      |
 
 2 of 2 runners started; spread measured 0.01 ms, truly unknown, as no clock's error is measured
+warning: the load of runner-2 began up to 12.0 s after the instant, as setup() was left to k6
 exit code 0: all is well
 ";
     assert_told(&outcome(vec![finished("runner-1", 120), late]), expected);

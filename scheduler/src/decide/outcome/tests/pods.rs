@@ -59,7 +59,10 @@ fn one_whose_pod_was_deleted_while_its_load_ran_is_missed() {
     assert_eq!(outcome.code, Code::NotWell);
     assert_eq!(
         outcome.faults,
-        ["r2: ended without a word: its pod was deleted"]
+        [
+            "1 of 2 runners lost 0 s after the start: 50 % of the load from then on",
+            "r2: ended without a word: its pod was deleted (0 s after the start)"
+        ]
     );
 }
 

@@ -26,21 +26,22 @@ fn started_and_ended(phase: Phase, code: u8) -> Report {
 }
 
 #[rstest]
-#[case::killed(Phase::Failed, 137, 137)]
-#[case::a_threshold(Phase::Finished, 99, 99)]
-#[case::stopped_by_somebody(Phase::Aborted, 105, 78)]
+#[case::killed(Phase::Failed, 137, 137, "0 s after the start")]
+#[case::a_threshold(Phase::Finished, 99, 99, "after the start")]
+#[case::stopped_by_somebody(Phase::Aborted, 105, 78, "0 s after the start")]
 fn the_code_of_the_process_that_started_is_kept_when_it_is_started_again(
     #[case] phase: Phase,
     #[case] code: u8,
     #[case] expected: u8,
+    #[case] when: &str,
     #[values((Phase::Skipped, 0), (Phase::Refused, 77))] again: (Phase, u8),
 ) {
     let scenario = started_again(started_and_ended(phase, code), next(again.0, again.1));
     let outcome = scenario.waited().judge(&followed());
     assert_eq!(outcome.code.number(), expected);
     assert_eq!(outcome.rows[0].exit_code, Some(code));
-    let fault = format!("r1: its process ended after the start and was started again: {phase}");
-    assert_eq!(outcome.faults, [fault]);
+    let fault = format!("r1: its process ended {when} and was started again: {phase}");
+    assert_eq!(outcome.faults.last(), Some(&fault));
 }
 
 #[rstest]
@@ -55,10 +56,11 @@ fn a_load_that_was_lost_without_a_word_is_not_well(
     scenario.waited = waited;
     let outcome = scenario.judge(&followed());
     assert_eq!(outcome.code, Code::NotWell);
+    let share = "1 of 2 runners lost 0 s after the start: 50 % of the load from then on".to_owned();
     let fault = format!(
-        "r1: its process ended after the start and was started again: {phase}: the stage is used up"
+        "r1: its process ended 0 s after the start and was started again: {phase}: the stage is used up"
     );
-    assert_eq!(outcome.faults, [fault]);
+    assert_eq!(outcome.faults, [share, fault]);
 }
 
 #[test]
@@ -79,7 +81,7 @@ fn a_container_that_is_to_be_started_again_has_lost_its_load() {
     let outcome = scenario.judge(&followed());
     assert_eq!(outcome.code, Code::NotWell);
     assert!(
-        outcome.faults[0].contains("started again"),
+        outcome.faults[1].contains("started again"),
         "{:?}",
         outcome.faults
     );
