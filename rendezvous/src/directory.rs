@@ -33,10 +33,11 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
 use crate::abort::Abort;
+use crate::hold::Hold;
 use crate::names::{RunId, RunnerId, StageName};
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::store::{Board, Hold, ReportEvent, Revision, Slot, Store, StoreError, Write};
+use crate::store::{Board, ReportEvent, Revision, Slot, Store, StoreError, Write};
 
 use draft::Draft;
 use error::store_error;
@@ -138,13 +139,14 @@ impl Store for DirectoryStore {
     async fn hold(&self, stage: &StageName, runner: &RunnerId) -> Result<Option<Hold>, StoreError> {
         let folders = [self.layout.places(), self.layout.places_of(stage)];
         let path = self.layout.place(stage, runner);
+        let its_path = path.clone();
         let lock = work::locked(&self.layout, move || {
             folders
                 .iter()
                 .try_for_each(|folder| make_private(folder, false))?;
-            lock::exclusive(&path).map_err(|error| store_error("lock", &path, &error))
+            lock::exclusive(&its_path).map_err(|error| store_error("lock", &its_path, &error))
         });
-        Ok(lock.await?.map(Hold::by))
+        Ok(lock.await?.map(|lock| Hold::by(lock, path)))
     }
 
     async fn publish(&self, report: &Report) -> Result<(), StoreError> {

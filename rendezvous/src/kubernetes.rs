@@ -38,10 +38,11 @@ use futures_util::stream::BoxStream;
 use kube::{Client, Config};
 
 use crate::abort::Abort;
+use crate::hold::Hold;
 use crate::names::{RunId, RunnerId, StageName};
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::store::{Board, Hold, ReportEvent, Revision, Slot, Store, StoreError, Write};
+use crate::store::{Board, ReportEvent, Revision, Slot, Store, StoreError, Write};
 
 use calls::Calls;
 use config_map::{BoardContent, Content, Place};

@@ -1,12 +1,11 @@
 //! The store: where plan, abort and reports stand, and what both sides need of it.
 
-use std::fs::File;
-
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 use crate::abort::Abort;
 use crate::document::DocumentError;
+use crate::hold::Hold;
 use crate::names::{RunId, RunnerId, StageName};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -59,28 +58,6 @@ pub enum ReportEvent {
     /// A document is there that cannot be read as a report. It is told once for each
     /// change of it. A report that was seen in its place before is not taken back.
     Unreadable(DocumentError),
-}
-
-/// A runner's place in a stage, taken by this process until this is dropped or the
-/// process ends, however it ends.
-#[derive(Debug)]
-pub struct Hold {
-    // Closing the file gives up the lock on it.
-    _lock: Option<File>,
-}
-
-impl Hold {
-    /// A place that nobody else can take anyway, as its runner's id is one process's
-    /// alone: the UID of a pod. It holds nothing.
-    #[must_use]
-    pub fn needless() -> Self {
-        Self { _lock: None }
-    }
-
-    /// A place that is taken as long as this file is locked.
-    pub(crate) fn by(lock: File) -> Self {
-        Self { _lock: Some(lock) }
-    }
 }
 
 /// What a store cannot do.

@@ -64,7 +64,7 @@ impl Refused {
 ///
 /// # Errors
 /// [`Refused`].
-pub async fn begin(cli: &Cli) -> Result<(Runner, UnboundedReceiver<Event>, Hold), Refused> {
+pub async fn begin(cli: &Cli) -> Result<(Runner, UnboundedReceiver<Event>, Arc<Hold>), Refused> {
     let (events, inbox) = unbounded_channel();
     // First of all: until then the first process of a container hears none.
     let orphans = sources::signals(&events)
@@ -81,8 +81,9 @@ pub async fn begin(cli: &Cli) -> Result<(Runner, UnboundedReceiver<Event>, Hold)
         let (phase, code) = error.phase_and_code();
         Refused::new(phase, code, error)
     })?;
-    let mark =
-        place::mark(cli).map_err(|error| Refused::new(Phase::Refused, code::USED_UP, error))?;
+    let place = Arc::new(place);
+    let mark = place::mark(cli, &place)
+        .map_err(|error| Refused::new(Phase::Refused, code::USED_UP, error))?;
     let (clock, timekeeper) = start_clock(cli, &events)
         .map_err(|error| Refused::cannot("start to measure the clock", &error))?;
     let settings = settings(cli, &command, &mark);

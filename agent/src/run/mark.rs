@@ -1,15 +1,20 @@
 //! Where the mark of a used-up stage stands: a file in the pod's shared memory, which outlives the container and
-//! goes with the pod. A second memory beside the report, for when the store has lost that or cannot be reached.
+//! goes with the pod; where the store is a directory, the file of the runner's place there. A second memory beside the
+//! report, for when the store has lost that or cannot be reached.
+
+mod held;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::libc;
-use rendezvous::{Incarnation, RunId, RunnerId, StageName};
+use rendezvous::{Hold, Incarnation, RunId, RunnerId, StageName};
 
 use crate::decide::mark::Mark;
+use held::HeldMark;
 
 /// The pod's shared memory: containers of one pod share it, it survives a container's restart, and Kubernetes
 /// leaves it writable where the root is read-only. A sandbox that is lost takes it along.
@@ -38,6 +43,8 @@ pub struct Taken(PathBuf);
 pub struct MarkFile {
     /// None where no marks are left.
     path: Option<PathBuf>,
+    /// Where it stands in the place that this process holds, and so is nobody else's.
+    held: Option<HeldMark>,
     found: Option<Mark>,
     left: Option<Mark>,
 }
@@ -48,8 +55,29 @@ impl MarkFile {
     pub fn none() -> Self {
         Self {
             path: None,
+            held: None,
             found: None,
             left: None,
+        }
+    }
+
+    /// The mark in the place of this runner, and what an earlier process left there; none where the place keeps none.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn in_place(place: Arc<Hold>, run: &RunId) -> Result<Self, Unreadable> {
+        let Some(path) = place.path().map(Path::to_owned) else {
+            return Ok(Self::none());
+        };
+        let held = HeldMark::new(place, run.clone());
+        match held.read() {
+            Ok(found) => Ok(Self {
+                path: Some(path),
+                held: Some(held),
+                found,
+                left: None,
+            }),
+            Err(source) => Err(Unreadable { path, source }),
         }
     }
 
@@ -68,6 +96,7 @@ impl MarkFile {
         match read(&path) {
             Ok(found) => Ok(Self {
                 path: Some(path),
+                held: None,
                 found,
                 left: None,
             }),
@@ -89,7 +118,11 @@ impl MarkFile {
         let Some(path) = &self.path else {
             return Ok(());
         };
-        match leave(path, mark, self.found.as_ref()) {
+        let left = match &self.held {
+            Some(held) => held.leave(mark),
+            None => leave(path, mark, self.found.as_ref()),
+        };
+        match left {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Taken(path.clone())),
             Err(error) => {
                 tracing::info!("no mark is left at {}: {error}", path.display());
@@ -112,7 +145,11 @@ impl MarkFile {
             fired: true,
             ..left.clone()
         };
-        if let Err(error) = leave(path, &fired, Some(&left)) {
+        let told = match &self.held {
+            Some(held) => held.leave(&fired),
+            None => leave(path, &fired, Some(&left)),
+        };
+        if let Err(error) = told {
             tracing::info!(
                 "the mark at {} does not tell of the start: {error}",
                 path.display()

@@ -83,13 +83,13 @@ pub async fn take(store: &Arc<dyn Store>, cli: &Cli) -> Result<Hold, NoPlace> {
     })
 }
 
-/// Where this runner's mark of a used-up stage stands; none outside a pod.
+/// Where this runner's mark of a used-up stage stands: in a pod beside the store, else in its place there.
 ///
 /// # Errors
 /// [`Unreadable`] if one is there that cannot be read.
-pub fn mark(cli: &Cli) -> Result<MarkFile, Unreadable> {
+pub fn mark(cli: &Cli, place: &Arc<Hold>) -> Result<MarkFile, Unreadable> {
     if !cli.is_in_pod() {
-        return Ok(MarkFile::none());
+        return MarkFile::in_place(Arc::clone(place), &cli.run);
     }
     MarkFile::find(Path::new(SHARED_MEMORY), &cli.run, &cli.stage, &cli.runner)
 }

@@ -81,7 +81,7 @@ impl Layout {
         self.places().join(stage.as_str())
     }
 
-    /// The file that a runner's process locks as long as it lives. It stays, empty.
+    /// The file that a runner's process locks as long as it lives. It stays, with the note that it left there.
     pub fn place(&self, stage: &StageName, runner: &RunnerId) -> PathBuf {
         self.places_of(stage).join(format!("{runner}.lock"))
     }

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rendezvous::{DirectoryStore, ReportEvent, Store};
+use rendezvous::{DirectoryStore, Hold, ReportEvent, Store};
 
 use futures_util::StreamExt;
 
@@ -27,6 +27,36 @@ async fn a_place_is_one_processs_until_it_is_given_up() {
     drop(mine);
     let theirs = others.hold(&stage(), &runner("k6-1")).await.unwrap();
     assert!(theirs.is_some());
+}
+
+#[tokio::test]
+async fn the_next_one_finds_what_the_last_one_left() {
+    let (directory, store) = store();
+    let mine = store.hold(&stage(), &runner("k6-1")).await.unwrap();
+    let mine = mine.unwrap();
+    assert_eq!(mine.read().unwrap(), "");
+    mine.write("a long note").unwrap();
+    mine.write("a note").unwrap();
+    // Where neither the directory nor anything in it can be reached.
+    let away = directory.path().with_extension("away");
+    std::fs::rename(directory.path(), &away).unwrap();
+    mine.write("another").unwrap();
+    std::fs::rename(&away, directory.path()).unwrap();
+    let too_long = "x".repeat(Hold::MOST_BYTES + 1);
+    mine.write(&too_long).unwrap_err();
+    drop(mine);
+
+    let next = store.hold(&stage(), &runner("k6-1")).await.unwrap();
+    let next = next.unwrap();
+    assert_eq!(next.read().unwrap(), "another");
+    let path = next.path().unwrap().to_owned();
+    std::fs::write(&path, too_long).unwrap();
+    next.read().unwrap_err();
+    std::fs::write(&path, [0xff]).unwrap();
+    next.read().unwrap_err();
+
+    let other = store.hold(&stage(), &runner("k6-2")).await.unwrap();
+    assert_eq!(other.unwrap().read().unwrap(), "");
 }
 
 #[tokio::test]
