@@ -29,6 +29,11 @@ test: tools ## Runs every test, those with the real k6 among them
 	cargo test --workspace $(LOCKED)
 	@tools/get.sh $(OPTIONAL) >/dev/null # says once more if tests were skipped for want of one of them
 
+.PHONY: faults
+faults: ## Runs the named faults, two hundred rounds of them at random, and the search through the model, alone
+	cargo build --workspace $(LOCKED)
+	cargo test $(LOCKED) --package tminus-tests --test faults --test model
+
 .PHONY: bench
 bench: tools build ## Measures spread and lateness of the starts beside other ways to start k6, and what waiting costs
 	cargo bench $(LOCKED) --package tminus-tests

@@ -88,7 +88,7 @@ enum Step {
 }
 
 /// A runner.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Machine {
     settings: Settings,
     began: Instant,
