@@ -9,8 +9,9 @@ use scheduler::{
         ending::Ending,
         fresh,
         instant::{instant, published},
-        muster::muster,
+        muster::{Aim, muster},
         outcome::{Facts, judge},
+        overdue,
         quorum::{Moments, Need, Tally, Verdict, decide},
         roster::{News, Roster},
         started::{Expected, SETTLES_WITHIN, Sight, has_armed, is_over, is_settled},
@@ -45,6 +46,8 @@ enum Intent {
 
 /// How far it has got.
 #[derive(Clone, Debug)]
+// Copied millions of times: cheaper whole than boxed.
+#[allow(clippy::large_enum_variant)]
 enum State {
     Gathering,
     Following {
@@ -220,7 +223,11 @@ impl Scheduler {
             return;
         }
         let time = self.read_time(at);
-        let muster = muster(&self.roster, &time, Some(&self.draft), &self.sight(at));
+        let aim = Aim {
+            plan: Some(&self.draft),
+            max_clock_error: self.terms.max_clock_error,
+        };
+        let muster = muster(&self.roster, &time, aim, &self.sight(at));
         if muster.ready.len() >= self.need.minimum as usize {
             self.minimum_since.get_or_insert(at);
         }
@@ -279,6 +286,7 @@ impl Scheduler {
             now: at,
             clear_since: Some(self.began),
             fresh: fresh(self.need.wanted),
+            overdue: overdue(self.need.wanted),
         }
     }
 
@@ -357,7 +365,7 @@ impl Scheduler {
 
     fn finish(&mut self, ending: &Ending, at: Instant) {
         let (time, sight) = (self.read_time(at), self.sight(at));
-        let plan = ending.plan().map(|plan| &plan.id);
+        let aim = ending.plan().map(Aim::at).unwrap_or_default();
         let outcome = judge(&Facts {
             run: &run(),
             stage: &stage(),
@@ -368,7 +376,7 @@ impl Scheduler {
             replaced: &BTreeSet::new(),
             ending,
             roster: &self.roster,
-            muster: &muster(&self.roster, &time, plan, &sight),
+            muster: &muster(&self.roster, &time, aim, &sight),
             sight,
         });
         self.state = State::Ended(outcome.code.number());
