@@ -41,7 +41,9 @@ impl Machine {
     /// What is to be told as soon as it changes.
     pub(super) fn news(&self) -> impl PartialEq + use<> {
         let (seen, start) = (self.seen.clone(), self.start.clone());
-        (self.phase, seen, start, self.obstacle)
+        // The next renewal may be a minute away, and this wants somebody's hand.
+        let hopeless = self.troubles().any(|it| it.hopeless_since.is_some());
+        (self.phase, seen, start, self.obstacle, hopeless)
     }
 
     pub(super) fn trouble(&self) -> Option<&Trouble> {

@@ -791,6 +791,23 @@ fn a_store_that_denies_access_or_holds_rubbish_is_given_half_a_minute() {
 }
 
 #[test]
+fn what_wants_somebodys_hand_is_told_at_once_and_so_is_that_it_is_mended() {
+    let trouble = |text: &str, denied| Event::StoreTrouble {
+        side: StoreSide::Reading,
+        text: text.to_owned(),
+        denied,
+    };
+    let mut bench = Bench::ready();
+    assert_eq!(bench.on(trouble("the store is away", false)), []);
+    assert_eq!(
+        bench.on(trouble("the plan cannot be read", true)),
+        [Action::Report]
+    );
+    assert_eq!(bench.on(trouble("the plan cannot be read", true)), []);
+    assert_eq!(bench.board(None), [Action::Report]);
+}
+
+#[test]
 fn an_earlier_report_that_cannot_be_read_is_given_half_a_minute_though_the_rest_can() {
     let unreadable = || Event::StoreTrouble {
         side: StoreSide::Earlier,
