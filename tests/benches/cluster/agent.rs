@@ -122,7 +122,12 @@ impl Agent {
                 );
                 // Whether there is news or the time is up, a report is due.
                 let _ = timeout(pause, heard.changed()).await;
-                if let Some(plan) = heard.borrow_and_update().clone() {
+                let set = heard.borrow_and_update().clone();
+                if let Some(plan) = set {
+                    if report.plan.as_ref() != Some(&plan) {
+                        // They do not all tell of it in the same moment.
+                        sleep(pace::spread(runners_wanted).mul_f64(rand::random())).await;
+                    }
                     report.phase = Phase::Armed;
                     report.armed = true;
                     report.plan = Some(plan);
