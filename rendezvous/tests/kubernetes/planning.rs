@@ -133,21 +133,13 @@ async fn who_makes_it_again_first_wins() {
     assert_eq!(written, Ok(Write::Conflict));
 }
 
-#[rstest]
-#[case::collected_meanwhile(Answer::not_found())]
-#[case::replaced_meanwhile(conflict())]
-#[tokio::test(start_paused = true)]
-async fn an_abort_goes_into_a_new_object_if_the_old_one_is_another_jobs(#[case] deleted: Answer) {
-    let (api, client) = Api::in_turn([
-        Answer::ok(yesterdays(7)),
-        deleted,
-        Answer::not_found(),
-        done(),
-    ]);
-    store(client).write_abort(&abort("why")).await.unwrap();
-    assert_eq!(api.verbs(), ["get", "delete", "get", "create"]);
-    let data = json!({"abort.json": abort("why").to_json()});
-    assert_eq!(api.asked()[3].body["data"], data);
+#[tokio::test]
+async fn an_abort_leaves_alone_what_belongs_to_another_job_of_the_name() {
+    let (api, client) = Api::in_turn([Answer::ok(yesterdays(7))]);
+    let error = store(client).write_abort(&abort("why")).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("belongs to another Job"), "{text}");
+    assert_eq!(api.verbs(), ["get"], "it may be the next Job's");
 }
 
 #[tokio::test]

@@ -345,8 +345,8 @@ mod tests {
             Sources::of(&clocks).unused(),
             [
                 "10.0.0.2 is not used by r1, r2, r3 and 2 more: falseticker, +1 ms off",
-                "[fd00::1]:123 is not used by r2: no answer",
-                "10.0.0.3 is not used by r5: no reason"
+                "10.0.0.3 is not used by r5: no reason",
+                "[fd00::1]:123 is not used by r2: no answer"
             ]
         );
     }
