@@ -140,9 +140,12 @@ impl Gathering<'_> {
         let grace_over = self
             .minimum_since
             .map(|since| since + self.settings.need.grace_period);
+        // For a Job that is over nothing is written, and what is due stays due.
+        let write_at = (!self.job_is_over()).then_some(self.write_at);
+        let soonest = write_at.map_or(look_again, |at| at.min(look_again));
         let coming = [Some(self.deadline), grace_over];
         let coming = coming.into_iter().flatten().filter(|at| *at > now);
-        coming.fold(look_again.min(self.write_at), Instant::min)
+        coming.fold(soonest, Instant::min)
     }
 
     /// Takes in what stands in the store.

@@ -9,6 +9,8 @@ use crate::decide::outcome::Outcome;
 use crate::decide::witness::{Seen, Sighting};
 use crate::run::signals::Signals;
 use crate::run::testimony::Testimony;
+use crate::testing::logged::Logged;
+use crate::testing::stage;
 
 /// A start with one runner, whose pod is gone after 5 s; 30 s later another one comes, if one comes.
 async fn a_pod_is_gone(prospect: Option<Prospect>, another_comes: bool) -> (Ending, Outcome) {
@@ -53,4 +55,20 @@ async fn a_pod_that_is_no_jobs_is_waited_for_no_longer_than_max_wait() {
 async fn who_has_ended_where_nobody_else_comes_ends_the_wait() {
     let (ending, _) = a_pod_is_gone(None, false).await;
     assert!(matches!(ending, Ending::Impossible { .. }), "{ending:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_newer_job_has_the_place_of_the_plan_nothing_is_written() {
+    let (place, logged) = (Place::new(), Logged::here());
+    let (witness, testimony) = mpsc::unbounded_channel();
+    witness.send(Testimony::Job(Prospect::Replaced)).unwrap();
+    let (_sender, signals) = Signals::by_hand();
+    let starting = start_seen_by(testimony, place.store(), place.settings(1), signals);
+    let (ending, _) = starting.await;
+    assert!(ending.start().is_none(), "{ending:?}");
+    logged.assert_has(
+        "nothing is written any more: another Job of the name has the place of the plan",
+    );
+    let board = place.store().read(&stage()).await.unwrap();
+    assert_eq!(board.abort, Ok(None));
 }
