@@ -1,6 +1,7 @@
 //! Values that the tests of this crate share.
 #![allow(clippy::unwrap_used)]
 
+pub mod api_server;
 pub mod fake_agent;
 pub mod faulty_store;
 pub mod logged;

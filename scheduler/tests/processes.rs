@@ -180,7 +180,31 @@ fn a_second_signal_ends_everything_at_once() {
     processes
         .into_iter()
         .for_each(|process| assert!(!is_alive(process), "{stderr}"));
+    assert!(
+        stderr.contains("killing the runners that are left"),
+        "{stderr}"
+    );
     assert!(!local.path("store").exists());
+}
+
+/// Four files are enough to load the program's libraries, and not for what it waits with.
+#[test]
+fn a_process_that_may_not_open_what_it_waits_with_ends_at_once() {
+    let local = Local::new("exit 1");
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -n 4 && exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_tminus-scheduler"))
+        .args(["local", "--runners", "2", "--dir", "out", "--agent"])
+        .args(["./agent", "--", "k6", "run", "script.js"])
+        .current_dir(local.home.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let (code, stderr) = ended(limited.spawn().unwrap());
+    assert_eq!(code, Some(69), "{stderr}");
+    assert!(stderr.contains("cannot begin: "), "{stderr}");
+    assert!(!local.home.path().join("out").exists());
 }
 
 #[test]

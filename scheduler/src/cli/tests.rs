@@ -303,8 +303,11 @@ fn every_flag_has_an_environment_twin_and_an_explanation() {
 }
 
 #[rstest]
-#[case::lost("--on-lost abort", "--on-lost abort needs --wait")]
-#[case::failed("--on-failure abort", "--on-failure abort needs --wait")]
+#[case::lost(
+    "--on-lost abort",
+    "--on-lost abort needs --wait: a scheduler that does not wait for the runners' ends is not there to end the others"
+)]
+#[case::failed("--on-failure abort", "--on-failure abort needs --wait: a scheduler")]
 #[case::no_such_policy("--on-lost perhaps", "--on-lost")]
 fn whoever_is_to_end_the_others_has_to_wait(#[case] flag: &str, #[case] told: &str) {
     let error = parsed(&start_with(flag)).unwrap_err().to_string();

@@ -49,23 +49,26 @@ impl Cluster {
         // Nothing else limits the start of a watch, over a connection that swallows everything.
         config.read_timeout = Some(SILENT_FOR);
         let namespace = namespace.unwrap_or(&config.default_namespace).to_owned();
-        // The program for credentials blocks.
-        let client = timeout(
-            CREDENTIALS_WITHIN,
-            spawn_blocking(|| Client::try_from(config)),
-        );
-        let client = match client.await {
-            Ok(Ok(Ok(client))) => client,
-            Ok(Ok(Err(error))) => return Err(ClusterError::Configuration(in_words(&error))),
-            Ok(Err(error)) => return Err(ClusterError::Configuration(error.to_string())),
-            Err(_) => {
-                let limit = humantime::format_duration(CREDENTIALS_WITHIN);
-                return Err(ClusterError::Configuration(format!(
-                    "the kubeconfig's program for credentials has not ended within {limit}"
-                )));
-            }
-        };
+        let client = client(config).await.map_err(ClusterError::Configuration)?;
         Ok(Self { client, namespace })
+    }
+}
+
+async fn client(config: Config) -> Result<Client, String> {
+    // The program for credentials blocks.
+    let client = timeout(
+        CREDENTIALS_WITHIN,
+        spawn_blocking(|| Client::try_from(config)),
+    );
+    match client.await {
+        Ok(Ok(client)) => client.map_err(|error| in_words(&error)),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => {
+            let limit = humantime::format_duration(CREDENTIALS_WITHIN);
+            Err(format!(
+                "the kubeconfig's program for credentials has not ended within {limit}"
+            ))
+        }
     }
 }
 
@@ -83,4 +86,54 @@ async fn configuration(context: Option<&str>) -> Result<Config, ClusterError> {
         Config::infer().await.map_err(|error| in_words(&error))
     };
     config.map_err(ClusterError::Configuration)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::convert::Infallible;
+    use std::future::pending;
+
+    use super::*;
+    use kube::config::Kubeconfig;
+    use serde_json::json;
+    use tokio::time::advance;
+
+    /// The program ends when its directory is gone, which is before this test is over.
+    #[tokio::test(start_paused = true)]
+    async fn a_program_for_credentials_that_does_not_end_is_not_waited_for_any_longer() {
+        let directory = tempfile::tempdir().unwrap();
+        let began = directory.path().join("began");
+        let program = "touch \"$0\"; while test -e \"$0\"; do sleep 0.02; done";
+        let exec = json!({
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "sh",
+            "args": ["-c", program, began], "interactiveMode": "Never"
+        });
+        let kubeconfig = json!({
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+            "users": [{"name": "u", "user": {"exec": exec}}]
+        });
+        let kubeconfig: Kubeconfig = serde_json::from_value(kubeconfig).unwrap();
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .unwrap();
+        let time_passes = async {
+            while !began.exists() {
+                tokio::task::yield_now().await;
+            }
+            advance(CREDENTIALS_WITHIN).await;
+            pending::<Infallible>().await
+        };
+        let client = tokio::select! {
+            biased;
+            client = client(config) => client,
+            never = time_passes => match never {},
+        };
+        let expected = "the kubeconfig's program for credentials has not ended within 2m";
+        assert_eq!(client.err().as_deref(), Some(expected));
+        drop(directory);
+    }
 }

@@ -16,3 +16,6 @@ pub use error::ClusterError;
 pub use job::{Awaited, JobName, await_job, find_job};
 pub use pods::check_selector;
 pub use witness::{Subject, Witness};
+
+#[cfg(test)]
+mod tests;

@@ -133,10 +133,11 @@ mod tests {
             why
         }
 
-        async fn is_aborted(&self) -> bool {
+        /// What the run's runners are told, if it is aborted.
+        async fn aborted_for(&self) -> Option<String> {
             self.faults.away.store(false, Ordering::SeqCst);
             let board = self.store.read(&stage()).await.unwrap();
-            board.abort.unwrap().is_some()
+            board.abort.unwrap().map(|abort| abort.why)
         }
     }
 
@@ -148,7 +149,11 @@ mod tests {
             told,
             "cancelled by SIGTERM, and run run-1, which had begun, is aborted"
         );
-        assert!(bench.is_aborted().await);
+        let why = bench.aborted_for().await;
+        assert_eq!(
+            why.as_deref(),
+            Some("the scheduler was told to end by SIGTERM")
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -156,7 +161,7 @@ mod tests {
         let bench = Bench::new();
         let told = bench.told_to_end(true).await;
         assert_eq!(told, "cancelled by SIGTERM, before anything was begun");
-        assert!(!bench.is_aborted().await);
+        assert_eq!(bench.aborted_for().await, None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -164,7 +169,7 @@ mod tests {
         let bench = Bench::new().has_begun().await;
         let told = bench.told_to_end(false).await;
         assert!(told.ends_with("nothing was written"), "{told}");
-        assert!(!bench.is_aborted().await);
+        assert_eq!(bench.aborted_for().await, None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -217,3 +217,6 @@ async fn of_job(
         least_lead: LeastLead::on_kubernetes(runners),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::decide::witness::{Seen, Sighting};
     use crate::testing::{a_plan_id, a_report, a_start, runner, seconds, sight};
-    use rendezvous::Report;
+    use rendezvous::{Incarnation, Report};
     use rstest::rstest;
 
     fn policies(on_lost: Policy, on_failure: Policy) -> Policies {
@@ -222,5 +222,24 @@ mod tests {
         assert_eq!(told_of.as_deref(), counts.then_some(expected));
         let on_failure = policies(Policy::Continue, Policy::Abort);
         assert_eq!(told(report, Some(after), on_failure), None);
+    }
+
+    #[test]
+    fn a_process_that_came_in_the_place_of_the_one_that_started_does_not_make_up_for_it() {
+        let instant = Instant::now() + seconds(60);
+        let mut roster = Roster::default();
+        roster.report(started("r2", Phase::Running, 0), true, instant + seconds(1));
+        let mut another = a_report("r2", Phase::Starting);
+        (another.incarnation, another.plan) = (Incarnation::random(), None);
+        roster.report(another, true, instant + seconds(5));
+        let sight = sight(instant + seconds(6));
+        let told = |policies| {
+            let cause = cause(&roster, &a_plan_id(), instant, &sight, policies);
+            cause.map(|cause| cause.to_string())
+        };
+        let expected =
+            "r2 was lost: its process ended, and another one is in its place (--on-lost abort)";
+        assert_eq!(told(BOTH).as_deref(), Some(expected));
+        assert_eq!(told(policies(Policy::Continue, Policy::Abort)), None);
     }
 }

@@ -39,6 +39,11 @@ impl Leftovers {
 
     /// Kills all that is left, until there is nothing any more.
     pub async fn kill(&self) {
+        self.kill_by(end).await;
+    }
+
+    /// `end`: kills a process, or at least tries to.
+    async fn kill_by(&self, end: fn(&Stat)) {
         let give_up = Instant::now() + GONE_WITHIN;
         loop {
             let left: Vec<_> = match children() {
@@ -89,4 +94,32 @@ fn children() -> io::Result<Vec<Stat>> {
         .filter_map(|process| process.ok()?.stat().ok())
         .filter(|stat| stat.ppid == this && stat.state != 'Z')
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::process::Command;
+
+    use super::*;
+    use crate::testing::logged::Logged;
+
+    /// The child stands for one that hangs in the kernel: nothing is done to it.
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_cannot_be_killed_is_named_and_not_waited_for() {
+        let logged = Logged::here();
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let leftovers = Leftovers {
+            not_ours: BTreeSet::new(),
+        };
+        let began = Instant::now();
+        leftovers.kill_by(|_| {}).await;
+        let took = began.elapsed();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Other tests of this process may have children, too.
+        logged.assert_has(&child.id().to_string());
+        logged.assert_has(" do not end");
+        assert!(took < GONE_WITHIN * 2, "{took:?}");
+    }
 }

@@ -89,6 +89,11 @@ impl WindDown<'_> {
 
     /// Ends what is left: by SIGTERM first unless there is a hurry, then by SIGKILL.
     pub async fn end_all(&mut self, waited: Waited, leftovers: &Leftovers) {
+        self.end_agents(waited).await;
+        leftovers.kill().await;
+    }
+
+    async fn end_agents(&mut self, waited: Waited) {
         if waited == Waited::TimeIsUp && !self.agents.have_ended() {
             warn!("some runners do not end; telling them to by SIGTERM");
             self.agents.signal(Signal::SIGTERM);
@@ -98,6 +103,51 @@ impl WindDown<'_> {
             warn!("killing the runners that are left");
             self.agents.signal(Signal::SIGKILL);
         }
-        leftovers.kill().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+
+    use rendezvous::DirectoryStore;
+    use tokio::process::Command;
+    use tokio::sync::mpsc;
+    use tokio::time::resume;
+
+    use super::*;
+    use crate::run::signals::Signals;
+    use crate::testing::logged::Logged;
+    use crate::testing::{run_id, runner, seconds, stage};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_runner_that_does_not_end_by_itself_is_told_to() {
+        let (logged, directory) = (Logged::here(), tempfile::tempdir().unwrap());
+        let store = Arc::new(DirectoryStore::open(directory.path()).unwrap());
+        let (sender, witness) = mpsc::unbounded_channel();
+        let (_sender, signals) = Signals::by_hand();
+        let mut scene = Scene::new(store, &run_id(), &stage(), 1, witness, signals);
+        let runners = [runner("runner-1")];
+        let mut agents = Agents::new(sender);
+        let mut sleeper = Command::new("sleep");
+        sleeper.arg("1000");
+        agents.start(&runners[0], sleeper).unwrap();
+        let mut wind_down = WindDown {
+            scene: &mut scene,
+            progress: &mut Progress::silent(),
+            runners: &runners,
+            agents: &agents,
+            grace: seconds(1),
+        };
+        let waited = wind_down.await_ends(seconds(5)).await;
+        assert_eq!(waited, Waited::TimeIsUp);
+        wind_down.end_agents(waited).await;
+        logged.assert_has("some runners do not end; telling them to by SIGTERM");
+        // A signal takes time of the real clock.
+        resume();
+        let ended = wind_down.await_ends(seconds(30)).await;
+        assert_eq!(ended, Waited::AllEnded);
+        assert!(agents.have_ended());
     }
 }

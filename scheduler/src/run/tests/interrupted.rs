@@ -9,6 +9,7 @@ use crate::decide::outcome::Outcome;
 use crate::run::settings::Settings;
 use crate::run::signals::Signals;
 use crate::testing::faulty_store::{Faults, FaultyStore};
+use crate::testing::logged::Logged;
 use crate::testing::stage;
 
 #[rstest]
@@ -233,4 +234,20 @@ async fn a_store_that_does_not_answer_holds_up_no_end(
     let ((_, outcome), since) = tokio::join!(started, told);
     assert_eq!((outcome.code, outcome.kind), (Code::Aborted, "cancelled"));
     assert!(since.elapsed() <= seconds(longest) + Duration::from_millis(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_is_not_waited_for_when_the_runners_are_told() {
+    let (place, logged) = (Place::new(), Logged::here());
+    let (store, faults) = FaultyStore::around(place.store());
+    faults.no_aborts.store(true, Ordering::SeqCst);
+    let (_sender, signals) = Signals::by_hand();
+    let mut settings = place.settings(1);
+    settings.max_wait = seconds(5);
+    let began = Instant::now();
+    let (ending, outcome) = start_at(store, settings, signals).await;
+    assert!(matches!(ending, Ending::TimedOut { .. }), "{ending:?}");
+    assert_eq!(outcome.code, Code::NoQuorum);
+    logged.assert_has("the runners could not be told: the store does not answer");
+    assert!(began.elapsed() < seconds(5 + 4));
 }
