@@ -85,3 +85,17 @@ impl Hold {
             .write_all_at(format!("{note:width$}").as_bytes(), 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_note_that_is_none_of_ours_is_told_by_its_length() {
+        let lock = tempfile::tempfile().unwrap();
+        lock.set_len(Hold::MOST_BYTES as u64 + 1).unwrap();
+        let hold = Hold::by(lock, PathBuf::from("/the/place"));
+        assert_eq!(hold.read().unwrap_err().to_string(), "it is too long");
+    }
+}

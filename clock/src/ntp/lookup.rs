@@ -167,6 +167,16 @@ mod tests {
     }
 
     #[test]
+    fn a_resolver_that_panics_is_a_failure() {
+        let resolve: Resolve = Arc::new(|_| panic!("a bug"));
+        let failure = within(LONG, &mut Lookup::with(server("ntp"), resolve));
+        assert_eq!(
+            failure.map_err(|failure| failure.to_string()),
+            Err("the name cannot be resolved: the resolver panicked".to_owned())
+        );
+    }
+
+    #[test]
     fn a_resolver_that_hangs_is_not_waited_for_and_not_asked_twice() {
         let (release, hang) = mpsc::channel::<()>();
         let hang = Mutex::new(hang);

@@ -192,3 +192,22 @@ fn unasked(source: String, why: &str) -> SourceReport {
         }],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_whose_thread_panics_has_a_trouble_and_no_answers() {
+        let mut sources = [Source::fixed("cloud", &[])];
+        let reports = ask_all(&mut sources, &|_, _| panic!("a bug"));
+        let [Some(report)] = reports.as_slice() else {
+            panic!("{reports:?}");
+        };
+        assert_eq!((report.source.as_str(), report.samples.len()), ("cloud", 0));
+        assert_eq!(
+            report.troubles[0].to_string(),
+            "it could not be asked: its thread panicked"
+        );
+    }
+}

@@ -141,7 +141,25 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::mpsc;
 
+    use futures_util::FutureExt;
+    use tokio::runtime::Runtime;
+
     use super::*;
+
+    #[test]
+    fn work_that_comes_when_the_program_ends_is_not_begun() {
+        let runtime = Runtime::new().unwrap();
+        let handle = runtime.handle().clone();
+        runtime.shutdown_background();
+        let _within = handle.enter();
+        let layout = Layout::new("/the/store".into());
+        let work = run(&layout, || unreachable!("there is no thread any more"));
+        let refused: Result<(), _> = work.now_or_never().expect("nothing is waited for");
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "cannot use the store in /the/store: this program is ending"
+        );
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_file_system_that_hangs_is_told_in_time_and_holds_one_thread() {

@@ -4,6 +4,8 @@
 
 mod api;
 mod faults;
+#[path = "../../../scheduler/src/testing/logged.rs"]
+mod logged;
 mod planning;
 mod plans;
 mod reporting;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 use crate::api::{Answer, Api, Asked, LONG, bookmark, error_event, event, store};
+use crate::logged::Logged;
 use crate::samples::{config_map, lease, plan_for, report, stage, with_plan, within};
 
 type Boards = BoxStream<'static, Result<Board, StoreError>>;
@@ -215,6 +216,7 @@ async fn a_state_that_is_forgotten_is_read_anew_and_no_error() {
 
 #[tokio::test(start_paused = true)]
 async fn where_watching_is_forbidden_polling_is_enough() {
+    let logged = Logged::here();
     for forbidden in ["list", "watch"] {
         let mut polls = 0;
         let (api, client) = Api::answering(move |asked| match asked.verb {
@@ -244,6 +246,7 @@ async fn where_watching_is_forbidden_polling_is_enough() {
         let attempts = api.times(forbidden).len();
         // Some within the first seconds, then one about every half minute.
         assert!((2..=20).contains(&attempts), "{attempts} times in 5 min");
+        logged.assert_has(&format!("polling for the plan only: may not {forbidden} "));
     }
 }
 
@@ -300,6 +303,7 @@ async fn a_server_that_has_just_started_and_forbids_everything_is_watched_again_
 
 #[tokio::test(start_paused = true)]
 async fn servers_that_end_each_watch_at_once_are_not_hammered() {
+    let logged = Logged::here();
     let (api, client) = Api::answering(|asked| match asked.verb {
         "list" => Answer::list(5, vec![with_plan(5, "a")]),
         "watch" => Answer::Watch(vec![], Duration::ZERO),
@@ -310,6 +314,8 @@ async fn servers_that_end_each_watch_at_once_are_not_hammered() {
     is_silent(&mut boards, 120).await;
     let requests = api.asked().len();
     assert!(requests < 120, "{requests} requests in 120 s");
+    logged.assert_has("polling for the plan until it can be watched again: cannot watch ");
+    logged.assert_has(": the API server has ended the watch at once");
 }
 
 #[tokio::test(start_paused = true)]

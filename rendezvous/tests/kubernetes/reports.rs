@@ -7,6 +7,7 @@ use futures_util::stream::BoxStream;
 use rendezvous::{ReportEvent, Store, StoreError};
 
 use crate::api::{Answer, Api, LONG, error_event, event, store};
+use crate::logged::Logged;
 use crate::samples::{lease, run, stage, within};
 
 type Events = BoxStream<'static, Result<ReportEvent, StoreError>>;
@@ -121,6 +122,7 @@ async fn after_an_error_everything_is_told_again_as_of_any_age() {
 
 #[tokio::test(start_paused = true)]
 async fn a_state_that_is_forgotten_is_no_error() {
+    let logged = Logged::here();
     let mut lists = 0;
     let (_, client) = Api::answering(move |asked| match asked.verb {
         "list" => {
@@ -133,6 +135,7 @@ async fn a_state_that_is_forgotten_is_no_error() {
     for sequence in 1..=3 {
         assert_eq!(next(&mut events, 5).await, format!("k6-1 {sequence}"));
     }
+    logged.assert_has("listing the reports anew: cannot watch ");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,9 @@
 //! What is said of a store in a cluster and its documents, word by word.
 
 use futures_util::StreamExt;
-use rendezvous::{ReportEvent, Store};
+use kube::Config;
+use rendezvous::kubernetes::Pod;
+use rendezvous::{KubernetesStore, ReportEvent, Store};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -86,4 +88,22 @@ async fn what_others_change_all_the_time() {
     let report = within(600, store.publish(&report("a", 1))).await;
     let told = report.unwrap_err().to_string();
     assert!(told.ends_with(": others change it all the time"), "{told}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_none() {
+    let mut config = Config::new("https://127.0.0.1:1".parse().unwrap());
+    config.root_cert = Some(vec![b"nonsense".to_vec()]);
+    let pod = Pod {
+        name: "k6-1".to_owned(),
+        uid: "uid-1".to_owned(),
+    };
+    let told = KubernetesStore::of_runner(config, "load", "k6", pod)
+        .unwrap_err()
+        .to_string();
+    let (begin, end) = (
+        "may not set up a connection to the API server: ",
+        ". Look at the service account's files in the pod, the CA certificate first",
+    );
+    assert!(told.starts_with(begin) && told.ends_with(end), "{told}");
 }

@@ -236,3 +236,16 @@ fn an_address_is_asked_as_it_is() {
         assert_eq!(samples(&mut source, Occasion::Final), 4);
     }
 }
+
+#[test]
+fn an_address_whose_thread_panics_has_a_trouble_and_no_answers() {
+    let asked = ask_all(&[nobody()], &|_| panic!("a bug"));
+    let [(address, answers)] = asked.as_slice() else {
+        panic!("{asked:?}");
+    };
+    assert_eq!((*address, answers.samples.len()), (nobody(), 0));
+    assert_eq!(
+        answers.troubles[0].to_string(),
+        "127.0.0.1:1: it could not be asked: its thread panicked"
+    );
+}
