@@ -27,6 +27,8 @@ pub struct K6 {
     guard: Option<Guard>,
     /// The processes among ours that are none of k6's doing.
     others: HashSet<family::Birth>,
+    /// Until when what it left is waited for, once it has ended.
+    left_overs_until: Option<Instant>,
     /// Until when its last words are waited for, once it has ended.
     last_words_until: Option<Instant>,
 }
@@ -115,6 +117,7 @@ impl K6 {
             passing,
             guard: None,
             others,
+            left_overs_until: None,
             last_words_until: None,
         })
     }
@@ -168,13 +171,19 @@ impl K6 {
     /// the group, no other process can have its id; if nobody is, it was free for microseconds only, and ids are
     /// given out in turn.
     async fn end_left_overs(&mut self) {
-        if let Ok(group @ 2..) = i32::try_from(self.pid) {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
-        if let Some(guard) = self.guard.take() {
-            guard.stand_down();
-        }
-        family::end_all_but(&self.others).await;
+        let until = match self.left_overs_until {
+            Some(until) => until,
+            None => {
+                if let Ok(group @ 2..) = i32::try_from(self.pid) {
+                    let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+                }
+                if let Some(guard) = self.guard.take() {
+                    guard.stand_down();
+                }
+                *self.left_overs_until.insert(Instant::now() + GONE_WITHIN)
+            }
+        };
+        family::end_all_but(&self.others, until).await;
     }
 
     /// Sends a signal to its whole group. One that is gone already gets none.
@@ -188,6 +197,9 @@ impl K6 {
     }
 }
 
+/// How long killed processes may take to go. The kernel needs milliseconds; what takes longer hangs in it, and
+/// nothing more can be done.
+const GONE_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 /// How long what k6 wrote last may take to come through the pipe, once k6 has ended.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(500);
 

@@ -1,17 +1,15 @@
 //! Processes by descent.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use procfs::process::{Process, all_processes};
+use tokio::time::Instant;
 
 use super::orphans::Orphans;
 
-/// How long killed processes may take to go. The kernel needs milliseconds; what takes longer hangs in it, and
-/// nothing more can be done.
-const GONE_WITHIN: Duration = Duration::from_secs(1);
 /// How often it is looked meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -72,9 +70,9 @@ pub fn ours() -> HashSet<Birth> {
 }
 
 /// Kills all that descend from us and collects them, but for the families of `others`, of which we are one. With
-/// k6 gone, that is what it left: also what moved to a group of its own, as orphans come to us.
-pub async fn end_all_but(others: &HashSet<Birth>) {
-    let until = Instant::now() + GONE_WITHIN;
+/// k6 gone, that is what it left: also what moved to a group of its own, as orphans come to us. What is still there
+/// at the time `until` is left to the system.
+pub async fn end_all_but(others: &HashSet<Birth>, until: Instant) {
     loop {
         let left = family(std::process::id(), others);
         if left.is_empty() {
