@@ -9,5 +9,9 @@ pub mod clock_check;
 pub mod control;
 pub mod decide;
 pub mod log;
+#[cfg(test)]
+#[path = "../../scheduler/src/testing/logged.rs"]
+#[allow(clippy::unwrap_used)]
+mod logged;
 pub mod process;
 pub mod run;

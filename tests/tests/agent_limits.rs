@@ -158,4 +158,7 @@ fn k6s_code_comes_out_in_time_whatever_becomes_of_the_store(
     let told = runner.process().stderr();
     let is_told = told.contains("the last report could not be written");
     assert_eq!(is_told, !matches!(becomes, Becomes::Nothing), "{told}");
+    let is_refused = matches!(becomes, Becomes::Gone | Becomes::AFile);
+    let words = "the last report is not written yet: cannot ";
+    assert!(!is_refused || told.contains(words), "{told}");
 }

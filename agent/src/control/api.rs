@@ -287,3 +287,43 @@ fn innermost<'a>(
         .last()
         .unwrap_or(error)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use rstest::rstest;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    #[rstest]
+    #[case(
+        "Content-Length: 2\r\n\r\n{}",
+        "500 Internal Server Error, without a reason"
+    )]
+    #[case(
+        "Content-Length: 20\r\n\r\n{",
+        "500 Internal Server Error, and its reason could not be read ("
+    )]
+    #[tokio::test]
+    async fn a_refusal_that_says_no_more(#[case] rest: &'static str, #[case] told: &str) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // It comes in one piece, as it has no body. Then the connection is closed.
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            let head = "HTTP/1.1 500 Internal Server Error\r\n";
+            stream
+                .write_all(format!("{head}{rest}").as_bytes())
+                .unwrap();
+        });
+        let root = std::process::id();
+        let setup = Api::new(Owner { root, address }).unwrap().setup().await;
+        served.join().unwrap();
+        let Err(SetupFailure::Refused(reason)) = setup else {
+            panic!("{setup:?}");
+        };
+        assert!(reason.starts_with(told), "{reason}");
+    }
+}

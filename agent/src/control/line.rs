@@ -230,6 +230,11 @@ mod tests {
         assert!(requests[1].ends_with(&format!("\r\ncontent-length: 71\r\n\r\n{RESUME}")));
     }
 
+    fn endless_head() -> &'static str {
+        let header = "y".repeat(MOST_BYTES);
+        format!("HTTP/1.1 200 OK\r\nx: {header}").leak()
+    }
+
     #[rstest]
     #[case(
         "HTTP/1.1 500 Internal Server Error\r\n\r\n",
@@ -238,6 +243,7 @@ mod tests {
     #[case("", "no answer (the connection was closed)")]
     #[case("HTTP/1.1 20", "no answer (the connection was closed)")]
     #[case("nonsense\r\n\r\n", "no answer (its answer is no HTTP: ")]
+    #[case(endless_head(), "no answer (its answer is too long)")]
     fn what_is_no_good_answer_leaves_it_unclear(#[case] answer: &'static str, #[case] told: &str) {
         let (owner, _) = k6(vec![answer].leak());
         let Reply::Unclear(doubt) = Line::open(owner).unwrap().resume() else {
@@ -264,14 +270,21 @@ mod tests {
     }
 
     #[rstest]
-    #[case("HTTP/1.1 200 OK\r\n\r\n{}")]
-    #[case("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}")]
+    #[case("HTTP/1.1 200 OK\r\n\r\n{}", "its answer does not say how long it is")]
+    #[case(
+        "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}",
+        "the connection was closed"
+    )]
     fn a_line_on_which_the_next_answer_could_not_be_told_apart_is_not_used(
         #[case] answer: &'static str,
+        #[case] told: &str,
     ) {
         let (owner, _) = k6(vec![answer].leak());
         let warmed = Line::open(owner).unwrap().warm(LONG);
-        assert!(matches!(warmed, Err(ApiError::Broken(_))), "{warmed:?}");
+        let Err(ApiError::Broken(why)) = warmed else {
+            panic!("{warmed:?}");
+        };
+        assert_eq!(why, told);
     }
 
     #[test]

@@ -28,11 +28,7 @@ impl Runner {
                 self.take(event);
             }
         };
-        if tokio::time::timeout(CLOSING_WITHIN, closed).await.is_err() {
-            tracing::warn!(
-                "the clock could not be measured within {CLOSING_WITHIN:?} after the load: a jump around the start cannot be ruled out"
-            );
-        }
+        in_time(closed).await;
         // The news of it may not have been read yet.
         self.take(Event::ClockMeasured);
     }
@@ -40,5 +36,29 @@ impl Runner {
     fn is_closed(&self) -> bool {
         let firing = self.clock.knowledge().firing;
         firing.is_some_and(|firing| firing.closing != Closing::Awaited)
+    }
+}
+
+/// Waits for the measurement, and says so where it does not come in time.
+async fn in_time(closed: impl Future<Output = ()>) {
+    if tokio::time::timeout(CLOSING_WITHIN, closed).await.is_err() {
+        tracing::warn!(
+            "the clock could not be measured within {CLOSING_WITHIN:?} after the load: a jump around the start cannot be ruled out"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logged::Logged;
+
+    #[tokio::test]
+    async fn a_measurement_that_does_not_come_is_not_waited_for_for_ever() {
+        let logged = Logged::here();
+        in_time(std::future::pending()).await;
+        logged.assert_has(
+            "the clock could not be measured within 2s after the load: a jump around the start cannot be ruled out",
+        );
     }
 }

@@ -209,6 +209,7 @@ fn write(draft: &Path, mark: &Mark) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::logged::Logged;
     use rendezvous::{LatePolicy, PlanId};
 
     /// A folder of a test's own, which goes with it.
@@ -319,8 +320,25 @@ mod tests {
         let run = RunId::new("r").unwrap();
         let (stage, runner) = (StageName::new("main").unwrap(), RunnerId::new("a").unwrap());
         let mut file = MarkFile::find(Path::new("/nowhere"), &run, &stage, &runner).unwrap();
+        let logged = Logged::here();
         file.leave(&mark("p1")).unwrap();
+        logged.assert_has("no mark is left at /nowhere/tminus_r_main_a: No such file");
         MarkFile::none().leave(&mark("p1")).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_goes_after_the_mark_was_left_is_told() {
+        let folder = Folder::new("mark-gone");
+        let mut file = folder.find().unwrap();
+        file.leave(&mark("p1")).unwrap();
+        fs::remove_dir_all(&folder.0).unwrap();
+        let logged = Logged::here();
+        file.fired();
+        let path = folder.0.join("tminus_r_1.a_main_a");
+        logged.assert_has(&format!(
+            "the mark at {} does not tell of the start: No such file",
+            path.display()
+        ));
     }
 
     #[test]

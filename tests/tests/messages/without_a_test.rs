@@ -1,35 +1,4 @@
 //! Messages that no test produces yet. The list only ever becomes shorter.
 
 /// As they stand on the page.
-pub const WITHOUT_A_TEST: [&str; 30] = [
-    "<signal> is held back",
-    "<status>, and its reason could not be read (<error>)",
-    "<status>, without a reason",
-    "Look at the service account's files in the pod, the CA certificate first",
-    "cannot start: <error>",
-    "it is not stopped",
-    "it is too long",
-    "its answer does not say how long it is",
-    "its answer is too long",
-    "its thread panicked",
-    "k6 cannot be waited for: <error>",
-    "k6 left processes that cannot be killed: <processes>",
-    "k6's load was first seen <by> after the instant, as k6 ran setup() before it; `--setup early` runs it before the instant",
-    "listen for signals",
-    "listing the reports anew: <error>",
-    "no free port: <error>",
-    "no mark is left at <file>: <error>",
-    "nobody was found in <time> who tells the time: <why>",
-    "nobody will end what k6 starts in turn if this agent is killed: <error>",
-    "polling for the plan only: <error>",
-    "polling for the plan until it can be watched again: <error>",
-    "set up a connection to the API server",
-    "start to measure the clock",
-    "the API server has ended the watch at once",
-    "the clock could not be measured within <time> after the load: a jump around the start cannot be ruled out",
-    "the last report is not written yet: <error>",
-    "the mark at <file> does not tell of the start: <error>",
-    "the resolver panicked",
-    "this program is ending",
-    "while waiting: <what>; the instant was kept",
-];
+pub const WITHOUT_A_TEST: [&str; 1] = ["while waiting: <what>; the instant was kept"];

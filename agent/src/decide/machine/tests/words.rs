@@ -328,3 +328,29 @@ fn a_start_whose_clock_is_in_doubt(#[case] closing: Closing, #[case] note: &str)
     bench.on(Event::ClockMeasured);
     bench.assert_said(note);
 }
+
+#[test]
+fn a_k6_that_only_writes_its_summary() {
+    let left = "so that k6 can flush its outputs and write its summary; it is given 30s";
+    let mut told = Bench::running();
+    told.on(Event::Signal(StopSignal::Terminate));
+    told.on(Event::Asked(Progress::Status(9)));
+    told.assert_said(&format!(
+        "k6's run is over, and SIGTERM is held back, {left}"
+    ));
+    let mut aborted = Bench::running();
+    aborted.abort();
+    aborted.on(stop_failed(true));
+    aborted.assert_said(&format!("k6's run is over, and it is not stopped, {left}"));
+}
+
+#[test]
+fn a_load_that_waited_for_setup() {
+    let mut bench = Bench::fired(Reply::Accepted);
+    bench.status(5);
+    bench.elapsed += Duration::from_secs(12);
+    bench.status(7);
+    bench.assert_said(
+        "k6's load was first seen 12s after the instant, as k6 ran setup() before it; `--setup early` runs it before the instant",
+    );
+}
