@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clock::Cancel;
+use clock::{Cancel, Disturbance};
 use rendezvous::LatePolicy;
 
 use super::Runner;
@@ -64,9 +64,7 @@ impl Runner {
                     timekeeper.fired(moment);
                 }
                 let _ = events.send(Event::Triggered(outgoing.triggered));
-                for disturbance in outgoing.disturbances {
-                    tracing::warn!("while waiting: {disturbance}; the instant was kept");
-                }
+                tell(&outgoing.disturbances);
             });
         match thread {
             Ok(thread) => self.countdown = Some(Countdown { cancel, thread }),
@@ -88,5 +86,35 @@ impl Runner {
             late,
             fired: false,
         })
+    }
+}
+
+fn tell(disturbances: &[Disturbance]) {
+    for disturbance in disturbances {
+        tracing::warn!("while waiting: {disturbance}; the instant was kept");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logged::Logged;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn what_happened_to_the_clocks_meanwhile_is_told() {
+        let logged = Logged::here();
+        let by = TimeDelta::milliseconds(-2_500);
+        let asleep = Duration::from_mins(5);
+        tell(&[
+            Disturbance::WallStepped { by },
+            Disturbance::Suspended { asleep },
+        ]);
+        for what in [
+            "the wall clock was stepped by -2.5s",
+            "the machine was suspended for 300s",
+        ] {
+            logged.assert_has(&format!("while waiting: {what}; the instant was kept"));
+        }
     }
 }
