@@ -28,7 +28,7 @@ fn end(line: &'static str, variables: &[(&str, &str)], script: &str) -> (Option<
         .fold(Launch::new(&stage, "runner-1"), |launch, (name, value)| {
             launch.env(name, value)
         });
-    let runner = launch.in_shell(line).options(["--deadline", "1s"]).start([
+    let runner = launch.in_shell(line).options(["--deadline", "5s"]).start([
         k6.as_os_str(),
         "run".as_ref(),
         "x.js".as_ref(),

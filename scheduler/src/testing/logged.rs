@@ -1,8 +1,9 @@
 //! What is logged while a test runs, on its thread.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
+use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, set_default};
 
 /// Keeps what is logged from its making on, until it is dropped.
@@ -10,6 +11,10 @@ pub struct Logged {
     text: Arc<Mutex<Vec<u8>>>,
     _guard: DefaultGuard,
 }
+
+/// Of a single subscriber tracing asks only the thread that comes first to a line, and then believes for all threads that
+/// nobody wants it.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
 
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -26,6 +31,7 @@ impl Write for Sink {
 
 impl Logged {
     pub fn here() -> Self {
+        LazyLock::force(&SECOND);
         let text = Arc::<Mutex<Vec<u8>>>::default();
         let sink = Arc::clone(&text);
         let subscriber = tracing_subscriber::fmt()
