@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use ended::{Ended, Outcome, ended, ended_within, time};
 pub use local::Local;
-pub use run::{Run, SOONEST};
+pub use run::{Run, SOONEST, command_for};
 
 use crate::target::Target;
 

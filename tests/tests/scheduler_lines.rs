@@ -6,10 +6,9 @@ use std::fs;
 use rendezvous::Phase;
 use support::{
     fake_k6::{Behaviour, FakeK6},
-    process::{Program, Running},
-    programs,
+    process::Running,
     runner::{Launch, Runner, SOON},
-    scheduler::ended,
+    scheduler::{command_for, ended},
     stage::Stage,
     wait,
 };
@@ -20,11 +19,7 @@ fn runner<'a>(stage: &'a Stage, k6: &FakeK6, name: &str) -> Runner<'a> {
 }
 
 fn scheduler(stage: &Stage, command: &str, options: &[&str]) -> Running {
-    let store = format!("dir:{}", stage.directory().display());
-    Program::new(programs::scheduler())
-        .args([command, "--store", &store, "--run", stage.run().as_str()])
-        .args(options)
-        .start()
+    command_for(stage, command).args(options).start()
 }
 
 /// Waits for its end, and checks its code and the words of its result.

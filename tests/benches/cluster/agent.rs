@@ -116,10 +116,7 @@ impl Agent {
         };
         let writing = async {
             loop {
-                let pause = pace::with_jitter(
-                    pace::renew_every(runners_wanted),
-                    rand::random_range(-1.0..=1.0),
-                );
+                let pause = pace::some_jitter(pace::renew_every(runners_wanted));
                 // Whether there is news or the time is up, a report is due.
                 let _ = timeout(pause, heard.changed()).await;
                 let set = heard.borrow_and_update().clone();

@@ -20,6 +20,18 @@ use crate::{
 /// Options with which no test waits longer for its instant than it must.
 pub const SOONEST: [&str; 2] = ["--lead", "1s"];
 
+/// A command of the scheduler's for the run of this stage, in its store.
+pub fn command_for(stage: &Stage, command: &str) -> Program {
+    let store = format!("dir:{}", stage.directory().display());
+    Program::new(programs::scheduler()).args([
+        command,
+        "--store",
+        &store,
+        "--run",
+        stage.run().as_str(),
+    ])
+}
+
 /// A run of a test's own: its store, its target, and its k6.
 pub struct Run {
     /// The one stage of it.
@@ -88,10 +100,7 @@ impl Run {
 
     /// A command of the scheduler's, such as `status`, for this run.
     pub fn command(&self, command: &str) -> Program {
-        let store = format!("dir:{}", self.stage.directory().display());
-        Program::new(programs::scheduler())
-            .args([command, "--store", &store])
-            .args(["--run", self.stage.run().as_str()])
+        command_for(&self.stage, command)
             .current_dir(self.stage.scratch().path())
             // Not as an argument, so that a test may say otherwise.
             .env("TMINUS_OUTPUT", "json")

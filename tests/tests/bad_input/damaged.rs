@@ -9,9 +9,8 @@ use rstest::rstest;
 use support::{
     fake_k6::{Behaviour, Event, FakeK6},
     moment::Moment,
-    process::Program,
-    programs,
     runner::{Launch, SOON},
+    scheduler::command_for,
     stage::Stage,
 };
 
@@ -98,9 +97,7 @@ fn a_scheduler_names_a_damaged_plan_and_leaves_it_alone(
     let file = stage.plan_file();
     let bytes = damages(&stage.plan_for(Moment::now().utc).to_json()).swap_remove(which);
     fs::write(&file, &bytes).unwrap();
-    let store = format!("dir:{}", stage.directory().display());
-    let program = Program::new(programs::scheduler());
-    let program = program.args([command, "--store", &store, "--run", stage.run().as_str()]);
+    let program = command_for(&stage, command);
     let program = if command == "start" {
         program.args(["--runners", "1"])
     } else {

@@ -10,9 +10,9 @@ use rstest::rstest;
 use support::{
     fake_k6::{Behaviour, FakeK6},
     mounts,
-    process::{Program, Running},
-    programs,
+    process::Running,
     runner::{Launch, Runner, SOON},
+    scheduler::command_for,
     stage::Stage,
     wait,
 };
@@ -54,11 +54,7 @@ fn launch<'a>(stage: &'a Stage, k6: &FakeK6, options: &[&str]) -> Runner<'a> {
 }
 
 fn scheduler(stage: &Stage, command: &str, options: &[&str]) -> Running {
-    let store = format!("dir:{}", stage.directory().display());
-    Program::new(programs::scheduler())
-        .args([command, "--store", &store, "--run", stage.run().as_str()])
-        .args(options)
-        .start()
+    command_for(stage, command).args(options).start()
 }
 
 /// Waits for the end of a program, and checks its code and what it said.
