@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     agent::{Agent, News, TRY_AGAIN_AFTER, What},
     figures::{Figures, millis},
+    progress::progress,
     requests,
     run::Run,
 };
@@ -157,13 +158,14 @@ async fn measure(
     let waited = requests::count(cluster, run);
 
     let mut done = Vec::new();
-    for start in 0..starts {
+    let progress = progress(&format!("plans for {agents} agents"), starts);
+    for _ in 0..starts {
         let plan = run.set(agents);
         let began = publish(&scheduler, &plan, &mut told.troubles).await;
         done.push(told.wait_for_armed(agents, &plan, began).await?);
-        eprint!("\r{agents} agents: plan {} of {starts}", start + 1);
+        progress.inc(1);
     }
-    eprintln!();
+    progress.finish_and_clear();
     Ok(Outcome {
         starts: done,
         joining: joined - nothing,
@@ -230,13 +232,14 @@ struct Told {
 
 impl Told {
     async fn wait_for_ready(&mut self, agents: u32) {
+        let progress = progress("agents that are ready", agents as usize);
         while self.ready.len() < agents as usize {
             if let What::Ready(runner) = self.next().await.what {
                 self.ready.insert(runner);
-                eprint!("\r{} of {agents} agents are ready", self.ready.len());
+                progress.inc(1);
             }
         }
-        eprintln!();
+        progress.finish_and_clear();
     }
 
     async fn wait_for_armed(

@@ -13,6 +13,8 @@ mod figures;
 mod files;
 mod methods;
 mod paused;
+#[path = "../lateness/progress.rs"]
+mod progress;
 #[path = "../lateness/report.rs"]
 mod report;
 mod requests;

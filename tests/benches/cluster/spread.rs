@@ -8,6 +8,7 @@ use crate::{
     cpu::Cpu,
     figures::{Figures, millis},
     methods::{Method, PODS},
+    progress::progress,
     report::{print_bar, signed_millis},
 };
 
@@ -23,15 +24,16 @@ pub fn print_spreads(cluster: &Cluster, starts: usize) {
     let cpu = Cpu::now();
     let mut spreads = vec![Vec::new(); Method::ALL.len()];
     let mut lateness = Vec::new();
-    for start in 0..starts {
+    let progress = progress(&format!("starts of {PODS} pods"), starts);
+    for _ in 0..starts {
         for (method, spreads) in Method::ALL.iter().zip(&mut spreads) {
             let outcome = method.start(cluster);
             spreads.push(outcome.spread);
             lateness.extend(outcome.lateness);
         }
-        eprint!("\r{PODS} pods: start {} of {starts}", start + 1);
+        progress.inc(1);
     }
-    eprintln!();
+    progress.finish_and_clear();
     let (busy, stolen) = (cpu.busy_since(), cpu.stolen_since());
     println!(
         "spread of the first requests of {PODS} pods at a target on their node, {starts} starts of each kind, taken in turn"

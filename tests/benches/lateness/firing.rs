@@ -10,6 +10,7 @@ use crate::{
     bare_loop, busy,
     cpu::Cpu,
     figures::{Figures, millis},
+    progress::progress,
     report::{print_bar, signed_millis},
     target::Target,
     tminus::Tminus,
@@ -70,7 +71,8 @@ fn starts_by(beside: &str, starts: usize, server: SocketAddr) -> Outcome {
         address: target.address,
     };
     let mut outcome = Outcome::default();
-    for start in 0..starts {
+    let progress = progress(&format!("starts, {beside}"), starts);
+    for _ in 0..starts {
         let instant = Moment::now().utc + LEAD;
         let fired = on_a_thread(|| tminus.start(owner, instant));
         let by_tminus = target.next_resume();
@@ -86,9 +88,9 @@ fn starts_by(beside: &str, starts: usize, server: SocketAddr) -> Outcome {
         let by_bare_loop = target.next_resume();
         outcome.bare_loop.push(by_bare_loop.at - instant);
         assert_eq!(by_tminus.bytes, by_bare_loop.bytes, "the same request");
-        eprint!("\r{beside}: start {} of {starts}", start + 1);
+        progress.inc(1);
     }
-    eprintln!();
+    progress.finish_and_clear();
     outcome
 }
 

@@ -10,6 +10,7 @@ mod cpu;
 #[path = "../start/figures.rs"]
 mod figures;
 mod firing;
+mod progress;
 mod report;
 mod rounds;
 mod target;

@@ -7,6 +7,8 @@
 mod figures;
 mod methods;
 mod paused;
+#[path = "../lateness/progress.rs"]
+mod progress;
 mod tminus;
 mod waiting;
 
@@ -14,6 +16,7 @@ use std::thread::available_parallelism;
 
 use figures::{Figures, millis};
 use methods::Method;
+use progress::progress;
 use support::programs::K6;
 
 /// As many runners as the product's bars are set for.
@@ -38,15 +41,16 @@ fn main() {
 fn starts_of(runners: usize, starts: usize, k6: &std::path::Path) {
     let mut spreads = vec![Vec::new(); Method::ALL.len()];
     let mut lateness = Vec::new();
-    for start in 0..starts {
+    let progress = progress(&format!("starts of {runners} runners"), starts);
+    for _ in 0..starts {
         for (method, spreads) in Method::ALL.iter().zip(&mut spreads) {
             let outcome = method.start(runners, k6);
             spreads.push(outcome.spread);
             lateness.extend(outcome.lateness);
         }
-        eprint!("\r{runners} runners: start {} of {starts}", start + 1);
+        progress.inc(1);
     }
-    eprintln!();
+    progress.finish_and_clear();
     let spreads: Vec<Figures> = spreads.into_iter().map(Figures::new).collect();
     println!("spread of the first requests at the target, {runners} runners");
     println!(

@@ -6,6 +6,8 @@
 
 #[path = "../start/figures.rs"]
 mod figures;
+#[path = "../lateness/progress.rs"]
+mod progress;
 #[path = "../lateness/report.rs"]
 mod report;
 
@@ -13,6 +15,7 @@ use std::{env, thread::available_parallelism, time::Duration};
 
 use chrono::TimeDelta;
 use figures::{Figures, millis};
+use progress::progress;
 use report::{print_bar, signed_millis};
 use support::{
     ntp::chronyd::Chronyd,
@@ -38,14 +41,15 @@ fn main() {
     let server = Chronyd::of_the_machine(&chronyd);
     let k6 = k6_run(&k6, &[], "one-iteration");
     let mut done = Vec::new();
-    for start in 0..starts {
-        eprint!("\rstart {} of {starts}", start + 1);
+    let progress = progress("starts", starts);
+    for _ in 0..starts {
         let Some(start) = wall_clocks::start(server.address(), &k6) else {
             return;
         };
         done.push(start);
+        progress.inc(1);
     }
-    eprintln!();
+    progress.finish_and_clear();
     let first = Figures::new(done.iter().map(|start| start.first).collect());
     let last = Figures::new(done.iter().map(|start| start.last).collect());
     let apart = Figures::new(done.iter().map(Start::apart).collect());
