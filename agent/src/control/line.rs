@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -16,6 +17,11 @@ use crate::decide::machine::Reply;
 /// How long the answer to the resume is waited for before its fate is settled by asking: it came within milliseconds
 /// each time it came.
 const RESUME_ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// How long the cores are left to k6 once the resume is written. Whatever the agent does then (taking the answer in,
+/// telling its log, which wakes the container's runtime, asking k6) takes its time from the first requests, its own
+/// k6's and those of the other pods of the node: with six pods on two cores, half of what went on in those
+/// milliseconds was the agents'. Much shorter than what anybody waits for afterwards.
+const HANDS_OFF: Duration = Duration::from_millis(25);
 /// No more than a dozen were seen.
 const MOST_HEADERS: usize = 64;
 
@@ -91,12 +97,15 @@ impl Line {
     }
 
     /// Resumes k6: one request, never repeated. k6's own answer says status 4 even when it was taken, so
-    /// [`Reply::Accepted`] is no proof of a start, and anything else none of the contrary.
+    /// [`Reply::Accepted`] is no proof of a start, and anything else none of the contrary. The answer is looked for a
+    /// little later, for the load's sake.
     pub fn resume(mut self) -> Reply {
         if let Err(error) = self.stream.write_all(&self.resume) {
             return Reply::Unclear(format!("no answer ({error})"));
         }
-        match self.read(Instant::now() + RESUME_ANSWER_WITHIN, head) {
+        let until = Instant::now() + RESUME_ANSWER_WITHIN;
+        thread::sleep(HANDS_OFF);
+        match self.read(until, head) {
             Ok(answer) if answer.status.is_success() => Reply::Accepted,
             Ok(answer) => Reply::Unclear(format!("the answer {}", answer.status)),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
