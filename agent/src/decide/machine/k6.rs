@@ -7,7 +7,7 @@ use rendezvous::{LatePolicy, Phase, code};
 
 use super::limits::{
     ADDRESS_TAKEN, CONFIRM_WITHIN, EXIT_FOLLOWS_WITHIN, LAST_LOOK, MOST_PORTS, POLL_STARTING,
-    POLL_UNTIL_LOAD, k6_status,
+    POLL_UNTIL_LOAD, SEEN_WITHIN, k6_status,
 };
 use super::{Action, Machine, Moment, Reply, State, Step};
 use crate::decide::admission::is_late;
@@ -61,7 +61,7 @@ impl Machine {
         };
         if start.running_at.is_none() {
             let after = now.utc() - start.fired_at;
-            if is_late(after, self.tolerance) {
+            if is_late(after - SEEN_WITHIN, self.tolerance) {
                 self.notes.push(format!(
                     "k6 was first seen running {} after the resume was sent: its load may have begun as late",
                     for_people(after)
@@ -82,7 +82,7 @@ impl Machine {
     /// Where k6 ran in time, but its load did not begin in time.
     fn note_late_load(&mut self, now: Moment<'_>) {
         let Some(start) = &self.start else { return };
-        let is_late = |after| is_late(after, self.tolerance);
+        let is_late = |after: TimeDelta| is_late(after - SEEN_WITHIN, self.tolerance);
         let ran_late = start
             .running_at
             .is_some_and(|at| is_late(at - start.fired_at));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use crate::decide::ending::K6Exit;
 
 /// How often k6 is asked while it comes up: a reader sees VUs grow, and readiness is late by a tenth of a second at most.
@@ -10,6 +12,9 @@ pub const POLL_STARTING: Duration = Duration::from_millis(100);
 pub const POLL_CONFIRMING: Duration = Duration::from_millis(10);
 /// How often k6 is asked while it runs a setup() of its own, until its load runs.
 pub const POLL_UNTIL_LOAD: Duration = Duration::from_millis(50);
+/// How much later than it ran k6 may be seen running. It is left alone for 25 ms and then asked every 10, and on a busy
+/// machine it takes some 0.1 s for an answer; more than as much again to be sure.
+pub const SEEN_WITHIN: TimeDelta = TimeDelta::milliseconds(500);
 /// How long k6 may stay unseen after a good answer to the resume, or where a late start is welcome. k6 answers within
 /// milliseconds; a machine so busy that it takes ten seconds makes no load worth having.
 pub const CONFIRM_WITHIN: Duration = Duration::from_secs(10);

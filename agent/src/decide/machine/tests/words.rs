@@ -345,6 +345,21 @@ fn a_k6_that_only_writes_its_summary() {
 }
 
 #[test]
+fn a_k6_that_is_seen_a_little_later_than_it_ran_has_not_begun_late_however_small_the_tolerance() {
+    let mut settings = settings();
+    settings.rules.late_tolerance = Some(10 * MS);
+    let seen_after = |elapsed| {
+        let mut bench = Bench::fired_with(settings.clone(), Reply::Accepted);
+        bench.elapsed += elapsed;
+        bench.status(7);
+        bench.machine.take_notes()
+    };
+    // It is left to its first requests for as long, and busy machines take their time to answer.
+    assert_eq!(seen_after(400 * MS), Vec::<String>::new());
+    assert_eq!(seen_after(600 * MS).len(), 1);
+}
+
+#[test]
 fn a_load_that_waited_for_setup() {
     let mut bench = Bench::fired(Reply::Accepted);
     bench.status(5);
