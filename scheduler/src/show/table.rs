@@ -71,7 +71,7 @@ fn columns(outcome: &Outcome) -> Vec<(Column, Show)> {
         if any(|row| correction_of_start(row).is_some()) {
             columns.push((Column::right("corrected by"), correction));
         }
-        columns.push((Column::right("running"), running));
+        columns.push((Column::right("ran by"), running));
     }
     if any(load_came_later) {
         columns.push((Column::right("load"), load));

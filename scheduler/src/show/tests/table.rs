@@ -15,7 +15,7 @@ fn nobody_has_measured_a_clock() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner   |     late | clock error |  running | first request | exit | what happened |
+| runner   |     late | clock error |   ran by | first request | exit | what happened |
 |----------|----------|-------------|----------|---------------|------|---------------|
 | runner-1 | +0.12 ms |  unmeasured | +2.12 ms |      +2.31 ms |    0 | finished      |
 | runner-2 | +0.40 ms |  unmeasured | +2.40 ms |      +3.00 ms |    0 | finished      |
@@ -37,7 +37,7 @@ fn all_clocks_are_measured() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner |     late | clock error | corrected by |  running | exit | what happened |
+| runner |     late | clock error | corrected by |   ran by | exit | what happened |
 |--------|----------|-------------|--------------|----------|------|---------------|
 | k6-1   | +0.12 ms |     0.80 ms |    +20.00 ms | +2.12 ms |    0 | finished      |
 | k6-2   | +0.40 ms |     0.34 ms |    +20.00 ms | +2.40 ms |    0 | finished      |
@@ -60,7 +60,7 @@ fn some_clocks_are_measured() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner |     late | clock error | corrected by |  running | exit | what happened |
+| runner |     late | clock error | corrected by |   ran by | exit | what happened |
 |--------|----------|-------------|--------------|----------|------|---------------|
 | k6-1   | +0.12 ms |     0.80 ms |    +20.00 ms | +2.12 ms |    0 | finished      |
 | k6-2   | +0.40 ms |     0.34 ms |    +20.00 ms | +2.40 ms |    0 | finished      |
@@ -85,7 +85,7 @@ fn one_clock_jumped() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner |     late | clock error | corrected by |  running | exit | what happened              |
+| runner |     late | clock error | corrected by |   ran by | exit | what happened              |
 |--------|----------|-------------|--------------|----------|------|----------------------------|
 | k6-1   | +0.12 ms |     0.80 ms |    +20.00 ms | +2.12 ms |    0 | finished                   |
 | k6-2   | +0.40 ms |     0.34 ms |    +20.00 ms | +2.40 ms |    0 | finished                   |
@@ -112,7 +112,7 @@ fn one_clock_contradicts_the_others() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner |     late | clock error |  running | exit | what happened                                     |
+| runner |     late | clock error |   ran by | exit | what happened                                     |
 |--------|----------|-------------|----------|------|---------------------------------------------------|
 | k6-1   | +0.12 ms |  unmeasured | +2.12 ms |    0 | finished                                          |
 | k6-2   | +0.40 ms |  unmeasured | +2.40 ms |    0 | finished                                          |
@@ -136,7 +136,7 @@ fn one_refused_for_its_clock() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner |     late | clock error | corrected by |  running | exit | what happened                                     |
+| runner |     late | clock error | corrected by |   ran by | exit | what happened                                     |
 |--------|----------|-------------|--------------|----------|------|---------------------------------------------------|
 | k6-1   | +0.12 ms |     0.80 ms |    +20.00 ms | +2.12 ms |    0 | finished                                          |
 | k6-2   |        - |           - |            - |        - |   71 | refused: clock error 180 ms > 50 ms; NTP 10.0.0.… |
@@ -160,7 +160,7 @@ fn a_k6_was_stopped_across_the_instant() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner   |     late | clock error |     running | exit | what happened         |
+| runner   |     late | clock error |      ran by | exit | what happened         |
 |----------|----------|-------------|-------------|------|-----------------------|
 | runner-1 | +0.12 ms |  unmeasured |    +2.12 ms |    0 | finished              |
 | runner-2 | +0.13 ms |  unmeasured | +4210.00 ms |    0 | finished; k6 ran late |
@@ -180,7 +180,7 @@ fn setup_is_left_to_k6() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner   |     late | clock error |  running |     load | exit | what happened |
+| runner   |     late | clock error |   ran by |     load | exit | what happened |
 |----------|----------|-------------|----------|----------|------|---------------|
 | runner-1 | +0.12 ms |  unmeasured | +2.12 ms | +2.12 ms |    0 | finished      |
 | runner-2 | +0.13 ms |  unmeasured | +2.13 ms |  +12.0 s |    0 | finished      |
@@ -201,7 +201,7 @@ fn they_ask_different_sources() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner |     late | clock error | corrected by |  running | exit | what happened |
+| runner |     late | clock error | corrected by |   ran by | exit | what happened |
 |--------|----------|-------------|--------------|----------|------|---------------|
 | k6-1   | +0.10 ms |     0.90 ms |    +20.00 ms | +2.10 ms |    0 | finished      |
 | k6-2   | +0.20 ms |     0.90 ms |    +20.00 ms | +2.20 ms |    0 | finished      |
@@ -233,7 +233,7 @@ fn twelve_runners() {
     let expected = "\
 run run-1, stage main: start set for 2026-03-01T12:00:00.000Z
 
-| runner                 |     late | clock error | corrected by |  running | exit | what happened                     |
+| runner                 |     late | clock error | corrected by |   ran by | exit | what happened                     |
 |------------------------|----------|-------------|--------------|----------|------|-----------------------------------|
 | checkout-load-0-7c1d3  | +0.04 ms |     0.90 ms |    +20.00 ms | +2.04 ms |    0 | finished                          |
 | checkout-load-1-7c234  | +0.07 ms |     0.92 ms |    +20.00 ms | +2.07 ms |    0 | finished                          |
