@@ -11,10 +11,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::clock_check::ClockCheck;
-use crate::run::termination::{LastWords, TerminationLog};
+use crate::run::termination::TerminationLog;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
-use rendezvous::{LatePolicy, Phase, RunId, RunnerId, StageName, StoreLocation, code};
+use rendezvous::{LastWords, LatePolicy, Phase, RunId, RunnerId, StageName, StoreLocation, code};
 pub use time::TimeArguments;
 use tracing_appender::non_blocking::WorkerGuard;
 pub(crate) use values::positive_duration;

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use clock::ntp::NtpSetting;
 use clock::{Clock, MachineTimebase, Timekeeper};
-use rendezvous::{Hold, Incarnation, Phase, code};
+use rendezvous::{Hold, Incarnation, LastWords, Phase, code};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::mark::MarkFile;
 use super::publishing::Publisher;
 use super::starting::Command;
-use super::termination::{LastWords, TerminationLog};
+use super::termination::TerminationLog;
 use super::{Identity, Runner, moment, place, sources, starting, witness};
 use crate::cli::{Cli, SetupMode};
 use crate::decide::admission::Rules;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use rendezvous::LastWords;
+
 use super::arming::Countdown;
-use super::termination::LastWords;
 use super::{Identity, Runner};
 use crate::decide::ending::End;
 

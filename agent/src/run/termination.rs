@@ -1,100 +1,20 @@
-//! The last words of the container: one line, which the kubelet takes over into the pod's status, so that
+//! Where the last words of the container go: the kubelet takes them over into the pod's status, so that
 //! `kubectl describe pod` says how a runner ended, although its log and its Lease may be gone.
 
-use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use rendezvous::{Phase, RunId, StageName, StartReport};
+use rendezvous::LastWords;
 
-use super::millis;
 use crate::cli::Cli;
 
 /// Where the kubelet looks unless the container's `terminationMessagePath` says otherwise.
 const USUAL_PATH: &str = "/dev/termination-log";
-/// All containers of a pod share 12 KiB of such messages, and what is too much is cut off at the end: with a
-/// KiB each there is room for twelve.
-const MOST_BYTES: usize = 1024;
 /// A line into a file on the node takes microseconds. Whatever keeps it longer must not keep the exit.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
-
-/// How a runner ended, most important first, as the tail may be cut.
-#[derive(Debug)]
-pub struct LastWords<'a> {
-    /// The last phase.
-    pub phase: Phase,
-    /// What the agent exits with.
-    pub code: u8,
-    /// Why.
-    pub reason: Option<&'a str>,
-    /// The start, if there was one.
-    pub start: Option<&'a StartReport>,
-    /// Run and stage, where they are known.
-    pub stage: Option<(&'a RunId, &'a StageName)>,
-    /// The last error line that k6 wrote.
-    pub k6_error: Option<&'a str>,
-}
-
-impl LastWords<'_> {
-    /// The least that there is to say.
-    #[must_use]
-    pub fn new(phase: Phase, code: u8) -> Self {
-        Self {
-            phase,
-            code,
-            reason: None,
-            start: None,
-            stage: None,
-            k6_error: None,
-        }
-    }
-
-    /// One line of at most 1 KiB, with its end.
-    fn line(&self) -> String {
-        const END: &str = "…\n";
-        let mut line: String = self
-            .to_string()
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        if line.len() >= MOST_BYTES {
-            line.truncate(line.floor_char_boundary(MOST_BYTES - END.len()));
-            line.push_str(END);
-        } else {
-            line.push('\n');
-        }
-        line
-    }
-}
-
-impl fmt::Display for LastWords<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.phase, self.code)?;
-        if let Some(reason) = self.reason {
-            write!(f, ": {reason}")?;
-        }
-        if let Some(start) = self.start {
-            write!(f, "; lateness {:+.3} ms", millis(start.lateness))?;
-            match start.clock_error {
-                Some(bound) => write!(f, ", clock error {:.3} ms", bound.as_secs_f64() * 1e3)?,
-                None => write!(f, ", clock error unmeasured")?,
-            }
-            if start.clock_jumped {
-                write!(f, ", and the clock jumped")?;
-            }
-        }
-        if let Some((run, stage)) = self.stage {
-            write!(f, "; run {run}, stage {stage}")?;
-        }
-        match self.k6_error {
-            Some(error) => write!(f, "; k6: {error}"),
-            None => Ok(()),
-        }
-    }
-}
 
 /// Where the last words go; nowhere, outside a pod.
 #[derive(Debug)]
@@ -151,73 +71,7 @@ fn put(path: &Path, line: &str) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use chrono::TimeDelta;
-    use proptest::prelude::*;
-
-    fn start(clock_error: Option<Duration>) -> StartReport {
-        StartReport {
-            fired_at: "2026-06-01T12:00:00Z".parse().unwrap(),
-            lateness: TimeDelta::microseconds(213),
-            clock_error,
-            running_at: None,
-            load_at: None,
-            clock_jumped: false,
-        }
-    }
-
-    #[test]
-    fn what_matters_most_comes_first() {
-        let (run, stage) = (RunId::new("r1").unwrap(), StageName::new("main").unwrap());
-        let start = start(Some(Duration::from_micros(1500)));
-        let words = LastWords {
-            phase: Phase::Finished,
-            code: 255,
-            reason: Some("k6 was killed by signal 9"),
-            start: Some(&start),
-            stage: Some((&run, &stage)),
-            k6_error: Some("level=error msg=\"no luck\""),
-        };
-        assert_eq!(
-            words.line(),
-            "finished (255): k6 was killed by signal 9; lateness +0.213 ms, clock error 1.500 ms; run r1, stage main; \
-             k6: level=error msg=\"no luck\"\n"
-        );
-    }
-
-    #[test]
-    fn what_is_not_known_is_not_told_except_that_the_clock_is_unmeasured() {
-        assert_eq!(LastWords::new(Phase::Finished, 0).line(), "finished (0)\n");
-        let start = start(None);
-        let mut words = LastWords::new(Phase::Finished, 0);
-        words.start = Some(&start);
-        assert_eq!(
-            words.line(),
-            "finished (0); lateness +0.213 ms, clock error unmeasured\n"
-        );
-    }
-
-    #[test]
-    fn a_clock_that_jumped_is_told() {
-        let mut start = start(None);
-        start.clock_jumped = true;
-        let mut words = LastWords::new(Phase::Finished, 0);
-        words.start = Some(&start);
-        let line = words.line();
-        assert!(line.ends_with(", and the clock jumped\n"), "{line}");
-    }
-
-    proptest! {
-        #[test]
-        fn it_is_one_line_of_a_kibibyte_at_most(reason in "(?s).{0,2000}", error in "(?s).{0,2000}") {
-            let mut words = LastWords::new(Phase::Failed, 64);
-            words.reason = Some(&reason);
-            words.k6_error = Some(&error);
-            let line = words.line();
-            prop_assert!(line.len() <= MOST_BYTES);
-            prop_assert!(line.starts_with("failed (64): "));
-            prop_assert_eq!(line.find(char::is_control), Some(line.len() - 1));
-        }
-    }
+    use rendezvous::Phase;
 
     #[test]
     fn it_takes_the_place_of_what_stands_there() {

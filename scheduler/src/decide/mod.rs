@@ -13,6 +13,7 @@ pub mod flaw;
 pub mod impossible;
 pub mod instant;
 pub mod job;
+pub mod last_words;
 pub mod lead;
 pub mod loss;
 pub mod muster;

@@ -61,6 +61,13 @@ pub fn deleted(pod: &Pod, stage: &StageName, reported: Option<&str>) -> Seen {
     ended(pod, name, status).unwrap_or_else(|| Seen::Gone("its pod was deleted".to_owned()))
 }
 
+/// What the stage's container left in the pod's status when it ended.
+#[must_use]
+pub fn termination_message(pod: &Pod, stage: &StageName, reported: Option<&str>) -> Option<String> {
+    let status = status_of(pod, container_of(pod, stage, reported)?)?;
+    state(status).terminated?.message
+}
+
 /// The condition of a pod that is being evicted, preempted or lost with its node.
 const DISRUPTED: &str = "DisruptionTarget";
 
@@ -91,7 +98,14 @@ fn detail(pod: &Pod, end: &ContainerStateTerminated) -> Option<String> {
         .reason
         .clone()
         .filter(|reason| !matches!(reason.as_str(), "Error" | "Completed"));
-    of_container.or_else(|| absence::disruption(pod))
+    let says = || {
+        let message = end.message.as_deref().map(absence::short);
+        let message = message.filter(|message| !message.is_empty());
+        message.map(|message| format!("its container says: {message}"))
+    };
+    of_container
+        .or_else(|| absence::disruption(pod))
+        .or_else(says)
 }
 
 fn leaving(pod: &Pod, what: &str) -> String {

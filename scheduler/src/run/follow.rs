@@ -183,7 +183,7 @@ impl Following<'_> {
     fn has_settled(&self, now: Instant) -> bool {
         let (roster, plan) = (self.scene.roster(), &self.plan.id);
         let clocks_told_by = self.instant.unwrap_or(self.began) + CLOCKS_TOLD_WITHIN;
-        now >= self.settles_by()
+        self.settles_by(now).is_some_and(|by| now >= by)
             || self.knows_all(now)
                 && is_settled(roster, &self.expected, plan)
                 && (now >= clocks_told_by || !a_clock_is_open(roster, plan))
@@ -241,10 +241,13 @@ impl Following<'_> {
     }
 
     /// When the start has to show what came of it. While it is not known what time it
-    /// is, that is reckoned from when a living runner has to have said so.
-    fn settles_by(&self) -> Instant {
+    /// is, that is reckoned from when a living runner has to have said so. `None`: not as long as the store is away, for
+    /// runners that are armed start without it.
+    fn settles_by(&self, now: Instant) -> Option<Instant> {
+        let clear_since = self.scene.sight(now).clear_since?;
         let reckoned = self.began + fresh(self.plan.runners_wanted);
-        self.instant.unwrap_or(reckoned).max(self.began) + SETTLES_WITHIN
+        let instant = self.instant.unwrap_or(reckoned);
+        Some(instant.max(self.began).max(clear_since) + SETTLES_WITHIN)
     }
 
     fn tell_who_is_lost(&mut self, now: Instant) {

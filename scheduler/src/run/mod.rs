@@ -30,7 +30,7 @@ use settings::Settings;
 pub async fn conduct(scene: &mut Scene, settings: &Settings, progress: &mut Progress) -> Ending {
     let ending = match gather::gather(scene, settings, progress).await {
         Gathered::Set { plan, expected } => {
-            scene.instant_is_set();
+            scene.instant_is_set(&plan);
             follow::follow(scene, settings, progress, plan, expected).await
         }
         Gathered::Ended(ending) => ending,

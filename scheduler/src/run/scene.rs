@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use rendezvous::{
-    Abort, Board, Phase, Plan, Revision, RunId, RunnerId, StageName, Store, StoreError, Write,
+    Abort, Board, Phase, Plan, PlanId, Revision, RunId, RunnerId, StageName, Store, StoreError,
+    Write,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -82,6 +84,8 @@ pub struct Scene {
     roster: Roster,
     pods: Pods,
     prospect: Option<Prospect>,
+    /// The plan that was set, and its instant.
+    set: Option<(PlanId, DateTime<Utc>)>,
     replaced: BTreeSet<RunnerId>,
     hindrance: Option<String>,
     time: TimeBase,
@@ -116,6 +120,7 @@ impl Scene {
             roster: Roster::default(),
             pods: Pods::default(),
             prospect: None,
+            set: None,
             replaced: BTreeSet::new(),
             hindrance: None,
             time: TimeBase::new(Instant::now(), fresh),
@@ -187,9 +192,10 @@ impl Scene {
         self.prospect.as_ref()
     }
 
-    /// Notes that the instant is set: where somebody brings others in the place of those that have
+    /// Notes that the instant of this plan is set: where somebody brings others in the place of those that have
     /// ended, these are none of the start.
-    pub fn instant_is_set(&mut self) {
+    pub fn instant_is_set(&mut self, plan: &Plan) {
+        self.set = plan.start_at().map(|start_at| (plan.id.clone(), start_at));
         self.health.instant_is_set();
         self.reports.instant_is_set();
         if self.prospect.is_some() {

@@ -71,6 +71,17 @@ impl Pods {
         })
     }
 
+    /// What the stage's container left in the status of a runner's pod when it ended.
+    #[must_use]
+    pub fn termination_message(
+        &self,
+        runner: &RunnerId,
+        stage: &StageName,
+        container: Option<&str>,
+    ) -> Option<String> {
+        pod::termination_message(self.seen.get(runner)?, stage, container)
+    }
+
     /// What is to be seen of a runner whose pod was deleted.
     #[must_use]
     pub fn deleted(

@@ -8,6 +8,7 @@ mod place;
 mod replaced;
 mod stopped;
 mod together;
+mod unseen;
 
 use std::time::Duration;
 

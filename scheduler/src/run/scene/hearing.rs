@@ -1,10 +1,11 @@
 //! What the runners report and a witness tells, taken into the roster.
 
-use rendezvous::{Report, ReportEvent, RunnerId};
+use rendezvous::{Report, ReportEvent, RunnerId, last_words};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{Happening, Scene};
+use crate::decide::last_words::last_report;
 use crate::decide::observed::Observed;
 use crate::decide::pod;
 use crate::decide::roster::News;
@@ -50,15 +51,20 @@ impl Scene {
     }
 
     pub(super) async fn listen(&mut self, testimony: Testimony) -> Happening {
+        let mut message = None;
         let sighting = match testimony {
             Testimony::Runner(sighting) => Some(sighting),
-            Testimony::Pod(pod) => self
-                .pods
-                .note(*pod)
-                .and_then(|runner| self.look_at(&runner)),
+            Testimony::Pod(pod) => self.pods.note(*pod).and_then(|runner| {
+                let container = self.container(&runner);
+                message = self
+                    .pods
+                    .termination_message(&runner, &self.stage, container.as_deref());
+                self.look_at(&runner)
+            }),
             Testimony::PodDeleted(pod) => {
                 let runner = pod::runner(&pod);
                 let container = runner.as_ref().and_then(|runner| self.container(runner));
+                message = pod::termination_message(&pod, &self.stage, container.as_deref());
                 self.pods.deleted(*pod, &self.stage, container.as_deref())
             }
             Testimony::Job(prospect) => {
@@ -79,7 +85,7 @@ impl Scene {
             }
         };
         if let Some(sighting) = sighting {
-            self.saw(sighting).await;
+            self.saw(sighting, message).await;
         }
         Happening::Runner
     }
@@ -96,21 +102,33 @@ impl Scene {
         report.container.clone()
     }
 
-    /// The end of a process may be seen sooner than its last report, which says why.
-    async fn saw(&mut self, sighting: Sighting) {
+    /// The end of a process may be seen sooner than its last report, which says why; and one that could not write that
+    /// has left its last words in `message`.
+    async fn saw(&mut self, sighting: Sighting, message: Option<String>) {
         let observed = self.roster.get(&sighting.runner);
         let has_said_why = observed.is_some_and(Observed::phase_is_final);
-        if matches!(sighting.state, Seen::Ended(..)) && !has_said_why {
+        if let Seen::Ended(code, _) = sighting.state
+            && !has_said_why
+        {
             let last = self.store.read_report(&self.stage, &sighting.runner).await;
             if let Ok(Ok(Some(report))) = last
                 && report.run == self.run
             {
                 self.report(report, false, Instant::now());
             }
+            if let Some(report) = self.last_report(&sighting.runner, code, message.as_deref()) {
+                self.report(report, false, Instant::now());
+            }
         }
         let runner = sighting.runner.clone();
         let news = self.roster.sighting(sighting, Instant::now());
         self.tell(&runner, news);
+    }
+
+    fn last_report(&self, runner: &RunnerId, code: u8, message: Option<&str>) -> Option<Report> {
+        let told = last_words::read(message?, &self.run, &self.stage)?;
+        let observed = self.roster.get(runner).filter(|one| !one.is_void())?;
+        last_report(observed.report.as_ref()?, told, code, self.set.as_ref())
     }
 
     fn tell(&self, runner: &RunnerId, news: Option<News>) {

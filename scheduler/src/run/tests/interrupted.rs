@@ -117,6 +117,14 @@ async fn nobody_is_called_lost_while_the_store_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_is_not_judged_before_the_store_is_back() {
+    let place = Place::new();
+    let outcome = away(6, 66, place.settings(1), &place, 120).await;
+    assert!(outcome.start_at.unwrap() < noon() + TimeDelta::seconds(15));
+    assert_eq!((outcome.code, outcome.faults.len()), (Code::Well, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_stays_away_is_given_up() {
     let place = Place::new();
     let began = Instant::now();
