@@ -8,6 +8,7 @@ use rendezvous::kubernetes::{LONGEST_CALL, in_words};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::credentials;
 use super::error::ClusterError;
 use super::watching::WATCH_FOR;
 
@@ -58,7 +59,7 @@ async fn client(config: Config) -> Result<Client, String> {
     // The program for credentials blocks.
     let client = timeout(
         CREDENTIALS_WITHIN,
-        spawn_blocking(|| Client::try_from(config)),
+        spawn_blocking(|| credentials::client(config)),
     );
     match client.await {
         Ok(Ok(client)) => client.map_err(|error| in_words(&error)),

@@ -3,6 +3,7 @@
 
 mod access;
 mod client;
+mod credentials;
 mod error;
 mod events;
 mod job;

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -13,8 +14,10 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
 use support::{
     cluster::{self, Cluster},
+    process::{Exit, Running},
     scratch::Scratch,
 };
 
@@ -30,24 +33,16 @@ fn a_kubeconfig_may_have_a_program_for_its_credentials() {
     };
     let load = Load::new(cluster);
     let scratch = Scratch::new();
-    let program = scratch.path().join("credentials");
     let token = token(&load);
     let credential = format!(
         r#"{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{{"token":"{token}"}}}}"#
     );
-    fs::write(&program, format!("#!/bin/sh\necho '{credential}'\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let exec = format!(
-        "exec: {{apiVersion: client.authentication.k8s.io/v1, command: {}, interactiveMode: Never}}",
-        program.display()
+    let kubeconfig = with_program(
+        &load,
+        &scratch,
+        &format!("#!/bin/sh\necho '{credential}'\n"),
     );
-    let kubeconfig = scratch.path().join("kubeconfig");
-    let text = fs::read_to_string(load.namespace.kubeconfig()).unwrap();
-    fs::write(
-        &kubeconfig,
-        text.replace(&format!("token: '{token}'"), &exec),
-    )
-    .unwrap();
+    let program = scratch.path().join("credentials");
 
     let scheduler = load
         .command("start", ["--job", "k6", "--max-wait", "2s"])
@@ -67,6 +62,95 @@ fn a_kubeconfig_may_have_a_program_for_its_credentials() {
         .assert(69)
         .assert_told("the kubeconfig's program for credentials failed (")
         .assert_told("log in first");
+}
+
+/// A program for credentials that is quick at first, when what it gives is good for a few seconds; later it takes longer
+/// than a request may. Each time it writes a line into `runs`.
+const SLOW_LATER: &str = r#"#!/bin/sh
+set -e
+cd "$(dirname "$0")"
+for_how_long=63
+if test -e runs; then sleep 8; for_how_long=3600; fi
+echo run >>runs
+until=$(date --utc --date "+$for_how_long seconds" +%Y-%m-%dT%H:%M:%SZ)
+echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
+       "status":{"token":"TOKEN","expirationTimestamp":"'"$until"'"}}'
+"#;
+
+#[test]
+fn credentials_that_take_longer_to_renew_than_a_request_may_are_waited_for() {
+    let Some(cluster) = cluster::api() else {
+        return;
+    };
+    let load = Load::new(cluster);
+    let scratch = Scratch::new();
+    let kubeconfig = with_program(&load, &scratch, &SLOW_LATER.replace("TOKEN", &token(&load)));
+    let scheduler = load
+        .command("start", ["--job", "k6", "--max-wait", "60s"])
+        .env("KUBECONFIG", &kubeconfig)
+        .start();
+    scheduler.wait_for_line("does not exist; waiting", SOON);
+    // A minute before they end they are renewed, and what is watched is asked for anew after 20 s.
+    scheduler.wait_for_line(
+        "the kubeconfig's program for credentials has not ended yet; trying again",
+        SOON,
+    );
+    load.make_job_with("k6", 1, &serde_json::json!({"suspend": true}));
+    scheduler.wait_for_line("is suspended; waiting", SOON);
+    let runs = fs::read_to_string(scratch.path().join("runs")).unwrap();
+    assert_eq!(runs.lines().count(), 2, "once for all requests");
+    assert_ends_by_sigterm(&scheduler);
+}
+
+/// A program that does not end holds nobody up.
+#[test]
+fn credentials_that_are_never_renewed_do_not_keep_a_scheduler_from_ending() {
+    let Some(cluster) = cluster::api() else {
+        return;
+    };
+    let load = Load::new(cluster);
+    let scratch = Scratch::new();
+    let program = SLOW_LATER
+        .replace("TOKEN", &token(&load))
+        // It ends when its folder is gone.
+        .replace(
+            "sleep 8;",
+            ": >asked; while test -e asked; do sleep 0.1; done;",
+        );
+    let kubeconfig = with_program(&load, &scratch, &program);
+    let scheduler = load
+        .command("start", ["--job", "k6", "--max-wait", "60s"])
+        .env("KUBECONFIG", &kubeconfig)
+        .start();
+    scheduler.wait_for_line("does not exist; waiting", SOON);
+    let asked = scratch.path().join("asked");
+    support::wait::until("the program to be run again", SOON, || {
+        asked.exists().then_some(())
+    });
+    let exit = assert_ends_by_sigterm(&scheduler);
+    assert_eq!(exit.code, Some(76), "{}", scheduler.stderr());
+    fs::remove_file(asked).unwrap();
+}
+
+fn assert_ends_by_sigterm(scheduler: &Running) -> Exit {
+    scheduler.signal(Signal::SIGTERM);
+    scheduler.wait(Duration::from_secs(15))
+}
+
+/// The namespace's kubeconfig with a program for its credentials.
+pub fn with_program(load: &Load, scratch: &Scratch, text: &str) -> PathBuf {
+    let program = scratch.path().join("credentials");
+    fs::write(&program, text).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let exec = format!(
+        "exec: {{apiVersion: client.authentication.k8s.io/v1, command: {}, interactiveMode: Never}}",
+        program.display()
+    );
+    let kubeconfig = scratch.path().join("kubeconfig");
+    let text = fs::read_to_string(load.namespace.kubeconfig()).unwrap();
+    let text = text.replace(&format!("token: '{}'", token(load)), &exec);
+    fs::write(&kubeconfig, text).unwrap();
+    kubeconfig
 }
 
 pub fn token(load: &Load) -> String {

@@ -1,10 +1,6 @@
 //! Signals to a scheduler before its runners are there, between two stages, and while the API server does not answer.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use rendezvous::Phase;
@@ -13,7 +9,7 @@ use serde_json::Value;
 use support::{cluster, process::Running, scratch::Scratch};
 
 use crate::{
-    access::token,
+    access::{token, with_program},
     agent::Manner,
     load::{Load, SOON, ended},
 };
@@ -56,19 +52,9 @@ fn one_that_waits_for_its_credentials_ends() {
         return;
     };
     let (load, scratch) = (Load::new(cluster), Scratch::new());
-    let program = scratch.path().join("credentials");
     let began = scratch.path().join("began");
     let script = format!("#!/bin/sh\n: >{}\nexec sleep 20\n", began.display());
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let exec = format!(
-        "exec: {{apiVersion: client.authentication.k8s.io/v1, command: {}, interactiveMode: Never}}",
-        program.display()
-    );
-    let kubeconfig = scratch.path().join("kubeconfig");
-    let text = fs::read_to_string(load.namespace.kubeconfig()).unwrap();
-    let text = text.replace(&format!("token: '{}'", token(&load)), &exec);
-    fs::write(&kubeconfig, text).unwrap();
+    let kubeconfig = with_program(&load, &scratch, &script);
     let scheduler = load
         .command("start", ["--job", "k6"])
         .env("KUBECONFIG", &kubeconfig)
