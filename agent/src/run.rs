@@ -13,12 +13,15 @@ mod starting;
 pub mod termination;
 mod witness;
 
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clock::{Clock, Knowledge, Timekeeper};
 use nix::sys::signal::Signal;
 use rendezvous::{Incarnation, Phase, RunId, RunnerId, StageName, code};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 
@@ -51,10 +54,7 @@ pub struct Identity {
 #[must_use]
 pub fn main(cli: Cli) -> u8 {
     // On this thread, which lives as long as the process: k6 dies with the thread that started it.
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             let refused = Refused::new(
@@ -69,6 +69,15 @@ pub fn main(cli: Cli) -> u8 {
     // A store's call that hangs on a blocking thread must not hold the exit up.
     runtime.shutdown_background();
     code
+}
+
+/// tokio (1.54) panics where the system refuses it the pair of sockets that signals wake it by, so it is asked for before.
+fn runtime() -> io::Result<Runtime> {
+    let pair = UnixStream::pair;
+    // As many files as the runtime opens, that pair among them.
+    let room = [pair()?, pair()?, pair()?];
+    drop(room);
+    Builder::new_current_thread().enable_all().build()
 }
 
 async fn run(cli: &Cli) -> u8 {

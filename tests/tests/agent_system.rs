@@ -58,6 +58,9 @@ fn an_agent_that_may_open_too_few_files(
     let told: Vec<_> = limits
         .map(|files| end(line, &[("FILES", &files.to_string())], "exit 0"))
         .collect();
+    for (ended, told) in &told {
+        assert!(!told.contains("panicked"), "{ended:?}: {told}");
+    }
     let is_told = told
         .iter()
         .any(|(ended, told)| *ended == code && told.contains(words));

@@ -5,11 +5,13 @@ mod early;
 mod start;
 mod status;
 
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use rendezvous::kubernetes::Owner;
 use rendezvous::{KubernetesStore, RunId, Store, StoreLocation};
-use tokio::runtime;
+use tokio::runtime::{Builder, Runtime};
 use tracing::error;
 
 use crate::cli::{Cli, Command, Place, RunArguments};
@@ -32,7 +34,7 @@ pub fn run(cli: Cli) -> Code {
     }
     // One thread, this one: a child's parent-death signal comes when the thread ends
     // that started it.
-    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             error!("cannot begin: {error}");
@@ -43,6 +45,15 @@ pub fn run(cli: Cli) -> Code {
     // A store's file system that hangs must not hold up the end.
     runtime.shutdown_background();
     code
+}
+
+/// tokio (1.54) panics where the system refuses it the pair of sockets that signals wake it by, so it is asked for before.
+fn runtime() -> io::Result<Runtime> {
+    let pair = UnixStream::pair;
+    // As many files as the runtime opens, that pair among them.
+    let room = [pair()?, pair()?, pair()?];
+    drop(room);
+    Builder::new_current_thread().enable_all().build()
 }
 
 async fn dispatch(cli: Cli, console: &Console) -> Code {
