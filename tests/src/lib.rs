@@ -6,6 +6,7 @@
 //! fails by panicking with all that is known: its only callers are tests.
 #![allow(clippy::unwrap_used)]
 
+pub mod build_service;
 pub mod cluster;
 pub mod fake_k6;
 mod http;
