@@ -2,6 +2,7 @@
 //! files, and exactly the rights that the shipped Role gives.
 #![allow(clippy::unwrap_used)]
 
+mod alone;
 mod away;
 mod ends;
 mod lost;
