@@ -3,18 +3,29 @@
 
 use std::{
     ffi::OsString,
+    fs::File,
+    io::Read,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use nix::sys::signal::Signal;
+use nix::{
+    fcntl::{FcntlArg, fcntl},
+    libc::O_NONBLOCK,
+    sys::{signal::Signal, stat::Mode},
+    unistd::mkfifo,
+};
 use rendezvous::Phase;
 use rstest::rstest;
 use support::{
+    client::ask,
     programs::K6,
     runner::{Ended, Launch, Runner, SOON, k6_run},
     stage::Stage,
-    target::{Target, UNNAMED},
+    target::Target,
+    wait,
 };
 
 /// Long enough for the runner to see the plan before the instant.
@@ -150,28 +161,86 @@ fn a_k6_that_is_killed_gives_the_code_of_a_shell(
     ended.assert(expected, 137).assert_reason("signal 9");
 }
 
-#[rstest]
-fn a_k6_whose_outputs_take_their_time_is_waited_for(#[values(K6::V1, K6::V2)] k6: K6) {
-    let Some(k6) = k6.program() else { return };
-    let (stage, target) = (Stage::new(), Target::start());
-    const FLUSH: &str = "/delay/4s";
-    let runner = Launch::new(&stage, RUNNER)
+/// How long an output's sink takes nothing, once the run is over.
+const FLUSH_TAKES: Duration = Duration::from_secs(20);
+
+/// What k6 writes its samples to: a pipe that takes one page, and no more before it is read from.
+struct Sink(File);
+
+impl Sink {
+    fn beside(stage: &Stage) -> (Self, String) {
+        let path = stage.scratch().path().join("sink");
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        // For writing as well: so nobody has to wait for the other end.
+        let mut both = File::options();
+        let sink = both.read(true).write(true).custom_flags(O_NONBLOCK);
+        let sink = sink.open(&path).unwrap();
+        fcntl(&sink, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+        (Self(sink), format!("json={}", path.display()))
+    }
+
+    fn take_all(&mut self) {
+        let mut page = [0; 4096];
+        while self.0.read(&mut page).is_ok() {}
+    }
+}
+
+/// One whose k6 has ended its run, crossed its threshold, and cannot get rid of its last samples.
+fn flushing<'a>(
+    options: &[&str],
+    stage: &'a Stage,
+    target: &Target,
+    k6: &Path,
+) -> (Runner<'a>, Sink) {
+    let (sink, out) = Sink::beside(stage);
+    // Some samples are more than a page then.
+    let tag = format!("long={}", "x".repeat(500));
+    let arguments = ["--out", &out, "--tag", &tag];
+    let runner = Launch::new(stage, RUNNER)
         .env("TARGET", target.url())
-        .env(
-            "K6_PROMETHEUS_RW_SERVER_URL",
-            format!("{}{FLUSH}", target.url()),
-        )
-        .env("K6_PROMETHEUS_RW_PUSH_INTERVAL", "10m")
-        .start(k6_run(
-            &k6,
-            &["--out", "experimental-prometheus-rw"],
-            "threshold-fails",
-        ));
+        .options(options)
+        .start(k6_run(k6, &arguments, "threshold-fails"));
     runner.wait_for_phase(Phase::Ready, SOON);
     stage.set_in(LEAD);
-    let ended = runner.ended(SOON);
-    ended.assert(Phase::Finished, 99);
-    let flush = target.hits(UNNAMED, FLUSH).unwrap();
-    let took = ended.exit.at.monotonic - flush.first.monotonic;
-    assert!(took >= Duration::from_secs(4), "{took:?}");
+    wait::until("the end of the run", SOON, || {
+        let (_, status) = ask(runner.api(), "GET", "/v1/status", "", "")?;
+        status.contains(r#""status":9"#).then_some(())
+    });
+    (runner, sink)
+}
+
+#[rstest]
+#[case::and_nothing_happens(None)]
+// It would kill k6, whose run is over, and replace its code.
+#[case::and_sigterm_comes(Some(Signal::SIGTERM))]
+fn a_k6_whose_outputs_take_their_time_is_waited_for(
+    #[values(K6::V1, K6::V2)] k6: K6,
+    #[case] signal: Option<Signal>,
+) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let (runner, mut sink) = flushing(&[], &stage, &target, &k6);
+    if let Some(signal) = signal {
+        runner.process().signal(signal);
+    }
+    sleep(FLUSH_TAKES);
+    assert!(runner.process().exited().is_none(), "it did not wait");
+    assert_eq!(runner.report().unwrap().phase, Phase::Running);
+    wait::until("the end", SOON, || {
+        sink.take_all();
+        runner.process().exited()
+    });
+    runner.ended(Duration::ZERO).assert(Phase::Finished, 99);
+}
+
+#[test]
+fn an_output_that_takes_longer_than_the_grace_is_cut_off_where_a_signal_came() {
+    let Some(k6) = K6::V1.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let (runner, _sink) = flushing(&["--grace", "2s"], &stage, &target, &k6);
+    runner.process().signal(Signal::SIGTERM);
+    runner
+        .ended(SOON)
+        .assert(Phase::Aborted, 137)
+        .assert_reason("k6 did not end within 2s (--grace) and was killed");
 }
