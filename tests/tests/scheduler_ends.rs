@@ -2,9 +2,15 @@
 //! is left behind, whenever it comes.
 #![allow(clippy::unwrap_used)]
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
 
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::signal::{Signal, kill, killpg},
+};
 use rendezvous::Phase;
 use rstest::rstest;
 use support::{
@@ -20,6 +26,9 @@ use support::{
 /// How long the end of a run may take that nothing holds up. On an idle machine it is some 0.3 s; k6 is asked again
 /// after seconds if it does not end.
 const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// How long a scheduler tries to tell the runners that the run is aborted.
+const TRIES: Duration = Duration::from_secs(3);
 
 /// How far a run has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +146,52 @@ fn a_scheduler_that_cannot_go_on_tells_the_runners_that_wait() {
         runner.ended(SOON).assert(Phase::Aborted, 76);
     }
     assert!(run.target.first_requests().is_empty());
+}
+
+/// Somebody who does not go on is writing the abort, so that nobody else can.
+fn hold_the_abort(run: &Run) -> Flock<File> {
+    let draft = run.stage.directory().join(".abort.json.tmp");
+    let file = File::options().create(true).append(true).open(draft);
+    Flock::lock(file.unwrap(), FlockArg::LockExclusiveNonblock).unwrap()
+}
+
+#[rstest]
+fn a_second_signal_ends_the_scheduler_at_once_though_nobody_could_be_told(
+    #[values(When::Gathering, When::Armed, When::Running)] when: When,
+) {
+    let run = Run::new();
+    let (scheduler, runners) = started(&run, when);
+    let _held = hold_the_abort(&run);
+    scheduler.signal(Signal::SIGTERM);
+    scheduler.signal(Signal::SIGINT);
+    let since = Instant::now();
+    let ended = ended(&scheduler);
+    let took = ended.exit.at.monotonic - since;
+    println!("it was over after {took:?}");
+    // Without the second it tries for three seconds.
+    assert!(took < TRIES, "{took:?}");
+    ended
+        .assert(76)
+        .assert_told("the runners may not have been told that the run is aborted");
+    for runner in runners {
+        assert!(runner.process().exited().is_none(), "it was told");
+    }
+}
+
+#[test]
+fn a_scheduler_that_cannot_tell_anybody_gives_up_after_three_seconds() {
+    let run = Run::new();
+    let (scheduler, _runners) = started(&run, When::Gathering);
+    let _held = hold_the_abort(&run);
+    let since = Instant::now();
+    scheduler.signal(Signal::SIGHUP);
+    let ended = ended(&scheduler);
+    let took = ended.exit.at.monotonic - since;
+    println!("it was over after {took:?}");
+    assert!(took >= TRIES && took < TRIES + AT_ONCE, "{took:?}");
+    ended
+        .assert(76)
+        .assert_told("the runners could not be told: ");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use support::{cluster, wait};
 use crate::{
     agent::Manner,
     load::{Load, SOON, codes, ended, well},
+    signals::assert_ends_at_once,
 };
 
 /// A load that outlasts the test that is to end it.
@@ -112,7 +113,7 @@ fn a_cancelled_pipeline_leaves_no_load(
     #[case] manner: Manner,
     #[case] pods: u32,
     #[case] when: &str,
-    #[values(Signal::SIGTERM, Signal::SIGINT)] signal: Signal,
+    #[values(Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP)] signal: Signal,
 ) {
     let Some(cluster) = cluster::controllers() else {
         return;
@@ -131,8 +132,7 @@ fn a_cancelled_pipeline_leaves_no_load(
         },
     );
     scheduler.wait_for_line(when, SOON);
-    scheduler.signal(signal);
-    ended(&scheduler).assert(76);
+    assert_ends_at_once(&scheduler, &[signal]);
     let report = agent.ended();
     assert_eq!((report.phase, report.exit_code), (Phase::Aborted, Some(76)));
 }

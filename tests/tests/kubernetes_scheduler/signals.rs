@@ -17,7 +17,8 @@ use crate::{
 /// It takes 3 s at the most; the rest is a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3 + 10);
 
-fn assert_ends_at_once(scheduler: &Running, signals: &[Signal]) {
+/// That the signals end the scheduler, with 76 and without delay.
+pub fn assert_ends_at_once(scheduler: &Running, signals: &[Signal]) {
     let since = Instant::now();
     for signal in signals {
         scheduler.signal(*signal);
