@@ -126,9 +126,14 @@ fn a_run_that_is_aborted_by_hand_ends_everywhere(
     result.assert_ending("aborted", "enough is enough");
     assert_aborted(&run, when, runners, since, "enough is enough");
 
-    // Whoever comes now is too late, and whatever scheduler. (One that ran knows without the store that it may not.)
+    // Whoever comes now is too late, and whatever scheduler. One that ran is told that first.
     let again = run.start(2, SOONEST);
     run.runner("c", "1m").ended(SOON).assert(Phase::Aborted, 76);
+    let (phase, code) = match when {
+        When::Running => (Phase::Refused, 77),
+        When::Gathering | When::Armed => (Phase::Aborted, 76),
+    };
+    run.runner("a", "1m").ended(SOON).assert(phase, code);
     support::scheduler::ended(&again).assert(76);
 }
 

@@ -21,6 +21,13 @@ impl Machine {
     ) -> Vec<Action> {
         match &abort {
             Ok(Some(abort)) if abort.run == self.settings.rules.run => {
+                if self.state == State::Admitting && self.by_the_mark(now).is_some() {
+                    // The mark alone is enough to know, so what is said is not left to which of the two was read first.
+                    let actions = self.consider(now);
+                    if self.end().is_some() {
+                        return actions;
+                    }
+                }
                 let reason = format!("aborted by {}: {}", abort.by, abort.why);
                 return self.wind_up(
                     Ending::own(Phase::Aborted, code::ABORTED, reason),
@@ -291,21 +298,27 @@ impl Machine {
         !waits_for_clock && matches!(self.verdict(now), Some(Verdict::Start { .. }))
     }
 
+    /// That the stage is used up, where the mark of an earlier process says so.
+    fn by_the_mark(&self, now: Moment<'_>) -> Option<Verdict> {
+        let mark = self.settings.mark.as_ref();
+        let mark = mark.filter(|mark| mark.is_used_up(now.utc()))?;
+        Some(Verdict::UsedUp {
+            id: mark.plan.clone(),
+            phase: if mark.fired {
+                Phase::Fired
+            } else {
+                Phase::Armed
+            },
+            started: mark.fired,
+            policy: mark.late,
+        })
+    }
+
     /// What the board means now; nothing can be said before board and earlier report were read, except that the
     /// stage is used up.
     fn verdict(&self, now: Moment<'_>) -> Option<Verdict> {
-        let mark = self.settings.mark.as_ref();
-        if let Some(mark) = mark.filter(|mark| mark.is_used_up(now.utc())) {
-            return Some(Verdict::UsedUp {
-                id: mark.plan.clone(),
-                phase: if mark.fired {
-                    Phase::Fired
-                } else {
-                    Phase::Armed
-                },
-                started: mark.fired,
-                policy: mark.late,
-            });
+        if let Some(used_up) = self.by_the_mark(now) {
+            return Some(used_up);
         }
         let (board, earlier) = (self.board.as_ref()?, self.earlier.as_ref()?);
         let rules = &self.settings.rules;

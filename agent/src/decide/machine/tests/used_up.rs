@@ -42,10 +42,37 @@ fn another_plan_does_not_make_a_marked_stage_new() {
 }
 
 #[test]
-fn an_abort_that_is_known_first_is_what_it_ends_by() {
+fn a_marked_stage_is_used_up_whether_mark_or_abort_is_read_first() {
     let mut bench = Bench::new(marked_for(-1, LatePolicy::Refuse));
     bench.abort();
+    assert_eq!(bench.end(), (Phase::Refused, 77));
+    let mut bench = Bench::new(marked_for(-1, LatePolicy::Refuse));
+    bench.pass(0);
+    bench.abort();
+    assert_eq!(bench.end(), (Phase::Refused, 77));
+}
+
+#[rstest]
+#[case::whose_instant_is_ahead(10, Status::SystemClock)]
+#[case::whose_instant_is_past_by_a_clock_that_is_not_to_be_believed(-1, Status::Unsynchronised)]
+fn an_abort_ends_one_with_a_mark(#[case] seconds: i64, #[case] status: Status) {
+    let mut bench = Bench::with_clock(marked_for(seconds, LatePolicy::Refuse), status);
+    bench.abort();
     assert_eq!(bench.end(), (Phase::Aborted, 76));
+}
+
+/// Without a mark, as where its memory is gone with the pod's sandbox, in whichever order the two are read.
+#[test]
+fn an_abort_ends_one_of_which_a_report_alone_says_that_it_ran() {
+    for is_read_first in [true, false] {
+        let mut bench = Bench::new(settings());
+        if is_read_first {
+            bench.on(earlier_report(Phase::Running, true));
+        }
+        bench.abort();
+        bench.on(earlier_report(Phase::Running, true));
+        assert_eq!(bench.end(), (Phase::Aborted, 76));
+    }
 }
 
 #[test]
