@@ -1,5 +1,6 @@
 //! How far apart the first requests of several k6 are, for tminus and for what people do without it, each
-//! start in turn in one run on one machine; and what waiting with tminus costs.
+//! start in turn in one run on one machine; how far apart the resumes of up to fifty are; and what waiting with tminus
+//! costs.
 //!
 //! `make bench` runs it. `TMINUS_BENCH_STARTS` sets how many starts of each kind there are (20).
 #![allow(clippy::unwrap_used)]
@@ -9,6 +10,7 @@ mod methods;
 mod paused;
 #[path = "../lateness/progress.rs"]
 mod progress;
+mod resumes;
 mod tminus;
 mod waiting;
 
@@ -35,6 +37,7 @@ fn main() {
     for runners in RUNNERS {
         starts_of(runners, starts, &k6);
     }
+    resumes::print_spreads(starts);
     waiting::print_costs(&k6);
 }
 
