@@ -1,7 +1,7 @@
 //! Texts of the product that are no message.
 
 /// How they begin.
-pub const NOT_MESSAGES: [&str; 22] = [
+pub const NOT_MESSAGES: [&str; 23] = [
     // What `--help` says.
     "Example:\n",
     "Examples:\n",
@@ -10,6 +10,7 @@ pub const NOT_MESSAGES: [&str; 22] = [
     "\n\nTMINUS_LOG sets what is logged",
     "\n`local` always waits.",
     // Headings of tables.
+    "ran by",
     "reported at (UTC)",
     "root dispersion",
     "round trip",
