@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clock::{Cancel, Clock, Disturbance, Moment, Outcome, Reading};
+use clock::{Cancel, Clock, Disturbance, Moment, Outcome, Reading, Unfit};
 
 use super::api::ApiError;
 use super::line::Line;
@@ -68,31 +68,73 @@ pub fn wait_and_resume(
     };
     // If it cannot be written, the start is still on time: an armed runner needs the store no more.
     let _ = armed_written.recv_timeout(ARMED_WRITTEN_WITHIN);
-    let line = open_line(order, clock, cancel);
-    let disturbances = match clock::wait_until(clock, order.instant.start_at, order.spin, cancel) {
-        Outcome::Reached { noticed } => noticed,
-        Outcome::Cancelled => return nothing_sent(Triggered::Disarmed),
-    };
+    let mut line = open_line(order, clock, cancel);
     // If k6 has not kept it, or it could not be opened in time: it is due now.
-    let line = match line.filter(Line::is_open) {
+    let have_line = || match line.take().filter(Line::is_open) {
         Some(line) => Ok(line),
         None => Line::open(order.owner),
     };
-    if cancel.is_cancelled() {
+    let Some(due) = await_instant(order, clock, cancel, have_line) else {
         return nothing_sent(Triggered::Disarmed);
-    }
-    let moment = clock.moment();
-    // One look at the clock: what it is judged by is what is told of the start.
-    let (now, fitness) = clock.fit_at(moment, order.clock);
-    let triggered = match may_fire(&order.instant, &now, fitness) {
-        Ok(()) => fire(order.instant.start_at, &now, line),
+    };
+    let triggered = match may_fire(&order.instant, &due.now, due.fitness) {
+        Ok(()) => fire(order.instant.start_at, &due.now, due.ready),
         Err(refused) => refused,
     };
-    tracing::debug!(answered_after = ?clock.moment().since(moment), "the instant was acted upon");
+    tracing::debug!(answered_after = ?clock.moment().since(due.moment), "the instant was acted upon");
     Outgoing {
-        fired: matches!(triggered, Triggered::Sent { .. }).then_some(moment),
+        fired: matches!(triggered, Triggered::Sent { .. }).then_some(due.moment),
         triggered,
-        disturbances,
+        disturbances: due.disturbances,
+    }
+}
+
+/// The instant is here.
+struct Due<T> {
+    /// What was made ready for it.
+    ready: T,
+    /// When the clock was looked at, what it showed, and whether it was good enough: of one look, so that what the
+    /// start is judged by is what is told of it.
+    moment: Moment,
+    now: Reading,
+    fitness: Result<(), Unfit>,
+    /// What happened to the clocks meanwhile.
+    disturbances: Vec<Disturbance>,
+}
+
+/// Waits for the instant, does what is left to do with `make_ready`, and looks at the clock; none if it was called off.
+///
+/// The instant has come by that very look. A doubt may be settled between the end of the wait and the look, by a time
+/// that puts the instant off: then it is waited for again, or the start would be early by as much as the clock was
+/// wrong.
+fn await_instant<T>(
+    order: &Order,
+    clock: &Clock,
+    cancel: &Cancel,
+    mut make_ready: impl FnMut() -> T,
+) -> Option<Due<T>> {
+    let start_at = order.instant.start_at;
+    let mut disturbances = Vec::new();
+    loop {
+        match clock::wait_until(clock, start_at, order.spin, cancel) {
+            Outcome::Reached { noticed } => disturbances.extend(noticed),
+            Outcome::Cancelled => return None,
+        }
+        let ready = make_ready();
+        if cancel.is_cancelled() {
+            return None;
+        }
+        let moment = clock.moment();
+        let (now, fitness) = clock.fit_at(moment, order.clock);
+        if now.held >= start_at {
+            return Some(Due {
+                ready,
+                moment,
+                now,
+                fitness,
+                disturbances,
+            });
+        }
     }
 }
 
@@ -138,5 +180,89 @@ fn open_line(order: &Order, clock: &Clock, cancel: &Cancel) -> Option<Line> {
         let again_at = clock.now().held + TRY_AGAIN_AFTER.min(limit);
         // Whichever way it ends, the next turn looks at the time and at the call-off.
         let _ = clock::wait_until(clock, again_at, Duration::ZERO, cancel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use chrono::TimeDelta;
+    use clock::{MachineTimebase, Raw, Terms, Timebase};
+    use rendezvous::LatePolicy;
+
+    use super::*;
+
+    /// This machine, with a wall clock that the test sets back or forward by so many milliseconds.
+    #[derive(Clone, Default)]
+    struct OtherWall(Arc<AtomicI64>);
+
+    impl Timebase for OtherWall {
+        fn raw(&self) -> Raw {
+            MachineTimebase.raw()
+        }
+
+        fn wall(&self) -> DateTime<Utc> {
+            MachineTimebase.wall() + TimeDelta::milliseconds(self.0.load(Ordering::SeqCst))
+        }
+
+        fn suspended(&self) -> TimeDelta {
+            MachineTimebase.suspended()
+        }
+
+        fn sleep(&self, duration: Duration, cancel: &Cancel) {
+            MachineTimebase.sleep(duration, cancel);
+        }
+    }
+
+    fn order(start_at: DateTime<Utc>) -> Order {
+        Order {
+            instant: Instant {
+                start_at,
+                late: LatePolicy::Refuse,
+                tolerance: Duration::from_secs(1),
+            },
+            clock: Terms {
+                budget: Duration::from_millis(50),
+                require_ntp: false,
+            },
+            owner: Owner {
+                root: std::process::id(),
+                address: ([127, 0, 0, 1], 1).into(),
+            },
+            spin: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_when_the_wait_is_just_over_makes_no_early_start() {
+        let wall = OtherWall::default();
+        let clock = Clock::system(wall.clone());
+        let start_at = clock.now().held + TimeDelta::milliseconds(20);
+        let mut times = 0;
+        let due = await_instant(&order(start_at), &clock, &Cancel::new(), || {
+            times += 1;
+            if times == 1 {
+                wall.0.fetch_sub(100, Ordering::SeqCst);
+                clock.anchor_again();
+                assert!(clock.now().held < start_at);
+            }
+            times
+        });
+        let due = due.unwrap();
+        assert_eq!(due.ready, 2);
+        assert!(due.now.held >= start_at, "{:?}", due.now);
+        assert_eq!(due.now, clock.reading_at(due.moment));
+    }
+
+    #[test]
+    fn what_is_called_off_while_the_last_is_made_ready_is_not_due() {
+        let clock = Clock::system(MachineTimebase);
+        let cancel = Cancel::new();
+        let now = clock.now().held;
+        let due = await_instant(&order(now), &clock, &cancel, || cancel.cancel());
+        assert!(due.is_none());
     }
 }
