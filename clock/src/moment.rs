@@ -78,6 +78,25 @@ impl Moment {
         }
     }
 
+    /// How far [`since`](Self::since) may be off for a suspend between the two, whichever
+    /// came first.
+    ///
+    /// Where no clock runs through a suspend the kernel takes the time from the
+    /// real-time clock, which counts whole seconds (±1 s between two readings), and
+    /// then moves it by up to 2 s so that many suspends do not add up
+    /// (`timekeeping_suspend`, `delta_delta`). The crystal of that clock is assumed no
+    /// better than the machine's.
+    pub(crate) fn suspend_error(self, other: Self) -> Duration {
+        const CLOCKS: Duration = Duration::from_secs(3);
+        const CRYSTAL_IS_ONE_IN: u32 = 2_000;
+        let asleep = span::positive(self.suspended_since(other).abs());
+        if asleep.is_zero() {
+            Duration::ZERO
+        } else {
+            CLOCKS.saturating_add(asleep / CRYSTAL_IS_ONE_IN)
+        }
+    }
+
     /// The moment `later` after this one, had the machine gone on running.
     pub(crate) fn plus(self, later: Duration) -> Self {
         Self {
@@ -125,6 +144,22 @@ mod tests {
             moment(1_500, 1_000_000).since(quiet),
             TimeDelta::nanoseconds(1_000_500)
         );
+    }
+
+    #[test]
+    fn a_suspend_leaves_three_seconds_open_and_what_a_bad_crystal_adds() {
+        let ms = Duration::from_millis(1);
+        let day = Duration::from_secs(86_400);
+        for (asleep, open) in [
+            (Duration::ZERO, Duration::ZERO),
+            (ms, 3_000 * ms + ms / 2_000),
+            (day, 3_000 * ms + 43_200 * ms),
+        ] {
+            let before = Moment::after(ms, Duration::ZERO);
+            let after = Moment::after(2 * ms, asleep);
+            assert_eq!(after.suspend_error(before), open);
+            assert_eq!(before.suspend_error(after), open);
+        }
     }
 
     #[test]

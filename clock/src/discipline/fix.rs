@@ -2,10 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{
-    interval::Interval,
-    rates::{Rates, asleep_between, suspend_error},
-};
+use super::{interval::Interval, rates::Rates};
 use crate::{
     Moment,
     ntp::{Leap, Sample},
@@ -46,10 +43,9 @@ impl Fix {
     /// are allowed until a fix from after it says which.
     pub(crate) fn carried(&self, moment: Moment, rates: Rates) -> Interval {
         let (least, most) = rates.gains(moment.ran_since(self.at));
-        let asleep = asleep_between(moment, self.at);
         let counted = self
             .interval
-            .shifted(moment.since(self.at), suspend_error(asleep));
+            .shifted(moment.since(self.at), moment.suspend_error(self.at));
         let mut carried = Interval {
             earliest: span::after(counted.earliest, least),
             latest: span::after(counted.latest, most),

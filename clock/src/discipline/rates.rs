@@ -1,11 +1,8 @@
 //! How fast UTC may run on the machine's raw clock.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 
 use super::fix::Fix;
-use crate::span;
 
 const PPM: i64 = 1_000;
 const BILLION: i128 = 1_000_000_000;
@@ -114,30 +111,10 @@ fn allowing_for_wander((slowest, fastest): (i128, i128)) -> Option<Rates> {
     })
 }
 
-/// What a suspend leaves uncertain, besides the length that the kernel counts.
-///
-/// Where no clock runs through a suspend the kernel takes the time from the
-/// real-time clock, which counts whole seconds (±1 s between two readings), and
-/// then moves it by up to 2 s so that many suspends do not add up
-/// (`timekeeping_suspend`, `delta_delta`). The crystal of that clock is assumed no
-/// better than the machine's.
-pub(crate) fn suspend_error(asleep: Duration) -> Duration {
-    const CLOCKS: Duration = Duration::from_secs(3);
-    const CRYSTAL_IS_ONE_IN: u32 = 2_000;
-    if asleep.is_zero() {
-        Duration::ZERO
-    } else {
-        CLOCKS.saturating_add(asleep / CRYSTAL_IS_ONE_IN)
-    }
-}
-
-/// The length of a suspend, whichever of two moments came first.
-pub(crate) fn asleep_between(a: crate::Moment, b: crate::Moment) -> Duration {
-    span::positive(a.suspended_since(b).abs())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use chrono::DateTime;
 
     use super::*;
@@ -287,13 +264,5 @@ mod tests {
             ..announced
         };
         assert_eq!(proven(&[unannounced, later]), ppm(-30, 30));
-    }
-
-    #[test]
-    fn a_suspend_leaves_three_seconds_open_and_what_a_bad_crystal_adds() {
-        assert_eq!(suspend_error(Duration::ZERO), Duration::ZERO);
-        assert_eq!(suspend_error(MS), 3_000 * MS + MS / 2_000);
-        let day = Duration::from_secs(86_400);
-        assert_eq!(suspend_error(day), 3_000 * MS + 43_200 * MS);
     }
 }

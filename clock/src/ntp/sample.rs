@@ -44,7 +44,8 @@ pub struct Sample {
     /// UTC at that moment by this answer: halfway between what the path's delay allows.
     pub utc: DateTime<Utc>,
     /// How far `utc` may be off at `at`: δ/2 + root delay/2 + root dispersion + server precision + local reading
-    /// error + 23 µs + 500 ppm · (T4 − T1). (RFC 5905 §11.2 plus rounding, see clock docs.)
+    /// error + 23 µs + 500 ppm · (T4 − T1). (RFC 5905 §11.2 plus rounding, see clock docs.) And what a suspend in
+    /// between leaves uncertain of T4 − T1.
     pub bound: Duration,
     /// δ, the round trip without the server's own time.
     pub round_trip: Duration,
@@ -92,6 +93,7 @@ impl Sample {
                 LOCAL_READING,
                 SHORT_FORMAT_ROUNDING,
                 drift(span::positive(elapsed)),
+                arrived.suspend_error(sent),
             ]
             .into_iter()
             .fold(Duration::ZERO, Duration::saturating_add),
@@ -163,6 +165,19 @@ mod tests {
         let sample = Sample::from_valid(&answer, sent, arrived);
         let ns = 1_000_000 + 30_000_000 + 7_000_000 + 120 + 1_000 + 23_000 + 1_001;
         assert_eq!(sample.bound, Duration::from_nanos(ns));
+    }
+
+    /// The machine slept while the answer was under way: 10 s by the kernel's count, and 11 in truth.
+    #[test]
+    fn what_is_uncertain_of_a_suspend_is_in_the_bound() {
+        let sent = Moment::after(Duration::ZERO, Duration::ZERO);
+        let arrived = Moment::after(Duration::from_millis(10), Duration::from_secs(10));
+        let sample = Sample::from_valid(&valid(utc(0), utc(0)), sent, arrived);
+        let truth = utc(11_010_000_000);
+        assert!(
+            truth - sample.utc <= span::signed(sample.bound),
+            "{sample:?}"
+        );
     }
 
     #[test]
