@@ -328,18 +328,72 @@ fn a_clock_that_jumps_around_the_start_is_told_of() {
     assert!(ended.report.start.clone().unwrap().clock_jumped);
 }
 
+/// A runner that is to find its time server itself.
+fn looking<'a>(stage: &'a Stage) -> Launch<'a> {
+    Launch::new(stage, RUNNER)
+        .fake_k6(&FakeK6::new(stage.scratch(), "k6", &Behaviour::default()))
+        // So that what the kernel says, if it does, is not enough.
+        .options(["--ntp", "auto", "--require-ntp"])
+}
+
+#[test]
+fn in_a_cloud_a_runner_starts_by_its_server() {
+    const METADATA: &str = "169.254.169.254";
+    alone_with(&[METADATA], || {
+        let address = SocketAddr::new(METADATA.parse().unwrap(), 123);
+        let _server = FakeServer::start_at(address, |question, _, now| {
+            vec![honest(question, now).into()]
+        });
+        let stage = Stage::new();
+        let runner = looking(&stage).start(fake_k6());
+        let clock = runner.wait_for_phase(Phase::Ready, SOON).clock;
+        assert_eq!(clock.source, "NTP Google Cloud (single)");
+        let instant = stage.set_in(LEAD);
+        let ended = runner.ended(SOON);
+        ended.assert(Phase::Finished, 0);
+        let start = ended.report.start.clone().unwrap();
+        assert_about(start.fired_at, instant, BUSY);
+    });
+}
+
 #[test]
 fn without_a_server_and_without_a_cloud_it_is_said_how_to_name_one() {
     alone_with(&[], || {
         let stage = Stage::new();
-        let runner = Launch::new(&stage, RUNNER)
-            .fake_k6(&FakeK6::new(stage.scratch(), "k6", &Behaviour::default()))
-            // So that what the kernel says, if it does, is not enough.
-            .options(["--ntp", "auto", "--require-ntp", "--deadline", "4s"])
+        let runner = looking(&stage)
+            .options(["--deadline", "4s"])
             .start(fake_k6());
         let ended = runner.ended(SOON);
         ended
             .assert(Phase::Refused, 71)
             .assert_reason("set --ntp HOST");
+    });
+}
+
+#[test]
+fn where_nobody_is_found_for_a_minute_who_tells_the_time_a_runner_waits_no_longer() {
+    alone_with(&[], || {
+        let stage = Stage::new();
+        let began = Moment::now().monotonic;
+        let runner = looking(&stage).start(fake_k6());
+        // At once, and not only at the end.
+        let told = "without that this runner ends 1m after its start";
+        let line = runner.process().wait_for_line(told, SOON);
+        assert!(line.contains("set --ntp HOST"), "{line}");
+        let report = runner.wait_for_report("whom it misses", SOON, |report| {
+            waits_for(report, "set --ntp HOST")
+        });
+        assert_eq!(report.clock.used, Vec::<String>::new());
+
+        let minute = Duration::from_secs(60);
+        let ended = runner.ended(minute + SOON);
+        ended
+            .assert(Phase::Refused, 71)
+            .assert_reason("nobody was found in 1m who tells the time")
+            .assert_reason("set --ntp HOST");
+        let lasted = ended.exit.at.monotonic - began;
+        // A node's time daemon may be as long in synchronising.
+        assert!(lasted >= minute, "{lasted:?}");
+        assert!(ended.report.start.is_none() && !ended.report.armed);
     });
 }

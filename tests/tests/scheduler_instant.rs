@@ -198,6 +198,41 @@ fn an_instant_that_cannot_be_kept_is_refused_and_the_runners_are_told(
     assert!(run.target.first_requests().is_empty());
 }
 
+/// For how long another writer holds the plan: less than a writer's patience (5 s), and more than the lead and a second
+/// of rounding after whatever the scheduler takes to see that the last runner is ready.
+const HELD_UP: Duration = Duration::from_millis(4_200);
+
+#[test]
+fn an_instant_that_stands_in_the_store_too_late_to_be_heard_of_is_called_off() {
+    let run = Run::new();
+    let (a, b) = (run.runner("a", "1s"), run.held("b"));
+    let scheduler = run.start(2, SOONEST);
+    scheduler.wait_for_line("1/2 ready, ", SOON);
+    run.release("b");
+    b.wait_for_phase(Phase::Starting, SOON);
+    // As a writer does that is stopped while it writes.
+    let draft = run.stage.plan_file().with_file_name(".plan-main.json.tmp");
+    let other = fs::File::create(draft).unwrap();
+    other.try_lock().unwrap();
+    b.wait_for_phase(Phase::Ready, SOON);
+    sleep(HELD_UP);
+    drop(other);
+
+    let result = ended(&scheduler).assert(75).result();
+    result.assert_ending("instant_refused", "when the store had it at last");
+    let set = plan(&run).start_at();
+    assert!(set.is_some() && result.start_at().is_none(), "{result:?}");
+    for runner in [a, b] {
+        // Whichever it reads first: the instant that is past, or that all is off.
+        let ended = runner.ended(SOON);
+        match ended.report.phase {
+            Phase::Refused => ended.assert(Phase::Refused, 74),
+            _ => ended.assert(Phase::Aborted, 76),
+        };
+    }
+    assert!(run.target.first_requests().is_empty());
+}
+
 #[rstest]
 #[case::is_refused("refuse", Phase::Refused, 74, 78)]
 #[case::passes_without_load("skip", Phase::Skipped, 0, 0)]

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use rendezvous::Phase;
+use chrono::TimeDelta;
+use rendezvous::{Phase, PlanState};
 use rstest::rstest;
-use support::{cluster, programs::K6, target::Target, wait};
+use support::{
+    cluster, moment::Moment, ntp::fake_server::off_by, programs::K6, target::Target, wait,
+};
 
 use crate::pod::{Run, ended, k6_run};
 
@@ -70,6 +73,42 @@ fn a_plan_that_is_not_there_yet_and_one_that_is_deleted_and_made_again_are_waite
     pod.wait_for_report("no plan in the report", |it| it.plan.is_none());
     run.set_in(LEAD);
     ended(&process, 0);
+    assert_eq!(target.load_count(&pod.name), 1);
+}
+
+/// The API server's clock is this machine's.
+#[test]
+fn time_servers_that_the_api_servers_date_contradicts_are_warned_of_and_followed() {
+    let (Some(cluster), Some(k6)) = (cluster::api(), K6::V1.program()) else {
+        return;
+    };
+    let ahead = TimeDelta::seconds(5);
+    let server = off_by(ahead);
+    let (run, target) = (Run::new(cluster), Target::start());
+    let pod = run.pod("load-test-0-abcde");
+    run.gather();
+    let process = pod
+        .container()
+        .env("TARGET", target.url())
+        .env("TMINUS_NTP", server.address().to_string())
+        .start(k6_run(&k6, "one-iteration"));
+    pod.wait_for(Phase::Ready);
+    // A second of the `Date`, a second that it may be off, and what the request took are allowed.
+    let line = process.wait_for_line(
+        "from the Date that the API server sends: one of them is wrong",
+        support::runner::SOON,
+    );
+    assert!(line.contains("the time servers are at least +"), "{line}");
+
+    let start_at = Moment::now().utc + ahead + LEAD;
+    run.write(PlanState::Set {
+        start_at,
+        quorum: 1,
+    });
+    ended(&process, 0);
+    let start = pod.report().unwrap().start.unwrap();
+    assert_eq!(start.fired_at - start.lateness, start_at);
+    assert!(start.lateness < TimeDelta::seconds(1), "{start:?}");
     assert_eq!(target.load_count(&pod.name), 1);
 }
 
