@@ -164,12 +164,12 @@ impl Runner<'_> {
         limit: Duration,
         is_it: impl Fn(&Report) -> bool,
     ) -> Report {
-        wait::until(&format!("{what} of {}", self.id), limit, || {
+        wait::until_ok(&format!("{what} of {}", self.id), limit, || {
             // In this order: nothing is published after the end.
             let over = self.process.exited();
             let report = self.report();
             if let Some(report) = report.as_ref().filter(|report| is_it(report)) {
-                return Some(report.clone());
+                return Ok(report.clone());
             }
             if let Some(exit) = over {
                 let stderr = self.process.stderr();
@@ -177,7 +177,8 @@ impl Runner<'_> {
                     "ended without {what}: {exit:?}\nlast report: {report:#?}\nstandard error:\n{stderr}"
                 );
             }
-            None
+            let stderr = self.process.stderr();
+            Err(format!("{report:#?}\nstandard error:\n{stderr}"))
         })
     }
 
