@@ -3,7 +3,7 @@
 pub mod chronyd;
 pub mod fake_server;
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 
 use clock::{
     Cancel, Clock, MachineTimebase,
@@ -19,10 +19,9 @@ pub fn ask(address: SocketAddr) -> SourceReport {
     reports.remove(0)
 }
 
-/// An address of this machine at which nobody answers: it was free a moment ago.
+/// An address of this machine at which nobody answers, nor will: the kernel gives its port to no server of another test.
 pub fn nobody() -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap()
+    chronyd::free_address()
 }
 
 /// These servers, as `--ntp` takes them.

@@ -1,6 +1,5 @@
 //! `tminus-agent clock`: what an operator runs on a machine.
 
-use std::net::UdpSocket;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use clock::ntp::{Short, packet::Packet};
 use serde_json::Value;
 use support::ntp::chronyd::Chronyd;
 use support::ntp::fake_server::{FakeServer, honest};
+use support::ntp::nobody;
 use support::process::{Program, Running};
 use support::programs;
 
@@ -16,12 +16,6 @@ const SOON: Duration = Duration::from_secs(30);
 fn clock(arguments: &[&str]) -> Running {
     let program = Program::new(programs::agent()).args(["clock"]);
     program.args(arguments).start()
-}
-
-/// A port of this machine on which nobody answers: it was free a moment ago.
-fn nobody() -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("an address").to_string()
 }
 
 /// So many real servers, whose clock is this machine's.
@@ -154,7 +148,7 @@ fn one_of_three_that_cannot_be_reached_is_told_with_the_reason_and_changes_nothi
         return;
     };
     let (_servers, [one, other]) = servers(&chronyd);
-    let away = nobody();
+    let away = nobody().to_string();
     let three = [&one, &away, &other].map(String::as_str).join(",");
     let (code, answer) = as_json(&["--ntp", &three]);
     assert_eq!(code, Some(0), "{answer}");
@@ -192,7 +186,7 @@ fn an_unmeasured_clock_is_said_to_be_that_and_is_good_enough_unless_ntp_is_requi
 
 #[test]
 fn a_server_that_does_not_answer_is_named_with_the_reason() {
-    let server = nobody();
+    let server = nobody().to_string();
     let check = clock(&["--ntp", &server, "--output", "json"]);
     assert_eq!(check.wait(SOON).code, Some(71));
     let answer: serde_json::Value = serde_json::from_str(&check.stdout()).expect("one JSON object");

@@ -33,6 +33,9 @@ const MS: Duration = Duration::from_millis(1);
 /// than it can.
 const BUSY: Duration = Duration::from_millis(50);
 
+/// How late such a machine may be to fire; a step of two seconds shows all the same.
+const LATE: Duration = Duration::from_secs(1);
+
 /// A runner that asks these servers, with a stand-in for k6 that runs for so long.
 fn launch<'a>(stage: &'a Stage, servers: &[SocketAddr], runs: Duration) -> Launch<'a> {
     let behaviour = Behaviour {
@@ -78,12 +81,12 @@ fn a_run_starts_by_ntp_and_reports_what_its_clock_is_worth(
     let runner = Launch::new(&stage, RUNNER)
         .env("TARGET", target.url())
         .env("TMINUS_NTP", &name)
-        .options(["--require-ntp", "--max-clock-error", "20ms"])
+        .options(["--require-ntp", "--max-clock-error", "40ms"])
         .start(k6_run(&K6::V1.program().unwrap(), &[], script));
     let ready = runner.wait_for_phase(Phase::Ready, SOON).clock;
     assert_eq!(ready.source, format!("NTP {name} (single)"));
     assert_eq!((ready.used, ready.rejected), (vec![name.clone()], vec![]));
-    assert!(ready.error.unwrap() < 20 * MS, "{:?}", ready.error);
+    assert!(ready.error.unwrap() < 40 * MS, "{:?}", ready.error);
     // The server's clock is the machine's.
     let off = ready.offset.unwrap().abs().to_std().unwrap();
     assert!(off < ready.error.unwrap() + BUSY, "{off:?}");
@@ -96,7 +99,7 @@ fn a_run_starts_by_ntp_and_reports_what_its_clock_is_worth(
     assert!(!start.clock_jumped);
     // Measured once more after the start, even if the load was over at once.
     let error = start.clock_error.unwrap();
-    assert!(error < 20 * MS, "{error:?}");
+    assert!(error < 40 * MS, "{error:?}");
     assert!(start.lateness >= -TimeDelta::from_std(error).unwrap());
     let first = target.first_requests()[RUNNER].first.utc;
     println!(
@@ -193,7 +196,7 @@ fn one_of_three_that_lies_is_outvoted_and_named() {
     // By the machine's clock, which is the honest ones'.
     let start = ended.report.start.clone().unwrap();
     assert!(start.fired_at >= instant - TimeDelta::milliseconds(1));
-    assert_about(start.fired_at, instant, Duration::from_secs(1));
+    assert_about(start.fired_at, instant, LATE);
 }
 
 #[test]
@@ -267,7 +270,7 @@ fn a_time_that_steps_while_a_runner_waits_is_believed_when_it_is_told_three_time
     ended.assert(Phase::Finished, 0);
     let start = ended.report.start.clone().unwrap();
     assert!(!start.clock_jumped, "{start:?}");
-    assert_about(start.fired_at, instant, BUSY);
+    assert_about(start.fired_at, instant, LATE);
     assert!(ended.exit.at.utc >= instant - TimeDelta::milliseconds(by));
 }
 
@@ -308,11 +311,12 @@ fn a_doubt_that_is_not_settled_when_the_instant_comes_is_refused() {
 fn a_clock_that_jumps_around_the_start_is_told_of() {
     let server = Unsteady::new();
     let stage = Stage::new();
-    let runner = launch(&stage, &[server.address()], Duration::from_secs(10)).start(fake_k6());
+    let runner = launch(&stage, &[server.address()], 2 * SOON).start(fake_k6());
     runner.wait_for_phase(Phase::Ready, SOON);
-    stage.set_in(LEAD);
-    runner.wait_for_phase(Phase::Armed, SOON);
-    server.step_to(TimeDelta::seconds(2));
+    // Between the last measurement before the instant and the one after it, whenever the test gets to run.
+    let instant = Moment::now().utc + LEAD;
+    server.step_at(instant, TimeDelta::seconds(2));
+    stage.set(instant);
     let jumped = runner.wait_for_report("the jump", SOON, |report| {
         report
             .start
@@ -321,8 +325,8 @@ fn a_clock_that_jumps_around_the_start_is_told_of() {
     });
     assert_eq!(jumped.phase, Phase::Running);
     let line = runner.process().wait_for_line("the clock jumped", SOON);
-    // The two are measured a moment apart.
-    assert!(line.contains(" +2.0") || line.contains(" +1.9"), "{line}");
+    // The two are measured a moment apart, on a machine that may be busy.
+    assert!(line.contains(" +2.") || line.contains(" +1."), "{line}");
     stage.abort("enough");
     let ended = runner.ended(SOON);
     assert!(ended.report.start.clone().unwrap().clock_jumped);

@@ -25,7 +25,7 @@ const STARTS: usize = 10;
 
 /// How far apart first requests may be in the median: a clock that is 130 ms off shows, and a machine with more to do
 /// than it can passes. `make bench` has the figures.
-const APART: Duration = Duration::from_millis(60);
+const APART: Duration = Duration::from_millis(100);
 
 /// How late any of them may be on a machine with more to do than it can.
 const LATE: TimeDelta = TimeDelta::seconds(5);
@@ -98,7 +98,7 @@ fn a_machine_that_is_off_its_server_resumes_k6_at_the_servers_time(#[case] behin
         .start([k6.program().as_os_str(), "run".as_ref(), "x.js".as_ref()]);
     let clock = runner.wait_for_phase(Phase::Ready, SOON).clock;
     let error = clock.offset.unwrap() - behind;
-    assert!(error.abs() < TimeDelta::milliseconds(50), "{clock:?}");
+    assert!(error.abs() < TimeDelta::milliseconds(100), "{clock:?}");
     let instant = Moment::now().utc + behind + TimeDelta::seconds(1);
     stage.set(instant);
     runner.ended(SOON).assert(Phase::Finished, 0);

@@ -150,7 +150,7 @@ fn a_runner_whose_clock_error_is_over_its_budget_is_not_counted_and_told_of() {
     let b = run.asking("b", &[sure.address()]);
     let options = ["--min-runners", "2", "--grace-period", "4s"];
     let scheduler = run.start(3, SOONEST.iter().chain(&options));
-    let error = format!("NTP {}: clock error 1", unsure.address());
+    let error = format!("NTP {}: clock error ", unsure.address());
     let silence = format!("NTP {silent}: refused");
     scheduler.wait_for_parts(&["2/3 ready, ", "; c: clock ", &error, &silence], SOON);
     let result = ended(&scheduler).assert(78).result();

@@ -67,7 +67,7 @@ fn a_server_that_is_off_and_says_so_makes_the_bound_and_the_spread_wide_enough()
     });
     let offset = result.runner("a").unwrap()["clock"]["offset_ns"].as_i64();
     println!("a: {offset:?} ± {error_of_a:?}, b: ± {error_of_b:?}");
-    assert!((20 * MS..50 * MS).contains(&error_of_a) && error_of_b < 20 * MS);
+    assert!(error_of_a >= 20 * MS && error_of_b < error_of_a);
     assert!((10_000_000..30_000_000).contains(&offset.unwrap()));
     // The one fires 20 ms before the other, and nobody can see that by their reports.
     let measured = duration(&result.0["spread_ns"]);
@@ -108,6 +108,10 @@ fn a_runner_whose_only_server_lies_is_named_and_left_out_of_the_spread() {
     let a = run.asking("a", &[honest.address()]);
     let b = run.asking("b", &[honest.address()]);
     let c = run.asking("c", &[liar.address()]);
+    // So that the grace period of the scheduler is not over before the last of them is.
+    for runner in [&a, &b, &c] {
+        runner.wait_for_phase(Phase::Ready, SOON);
+    }
     let options = [
         "--min-runners",
         "2",
@@ -169,13 +173,13 @@ fn a_runner_whose_bound_has_left_the_plans_budget_at_the_instant_refuses_and_is_
     // much at the instant.
     let scheduler = run.start(2, ["--max-clock-error", "12ms", "--lead", "30s"]);
     b.wait_for_phase(Phase::Armed, SOON);
-    scheduler.wait_for_parts(&["2/2 armed; b: clock error 1", " > 12 ms; "], SOON);
+    scheduler.wait_for_parts(&["2/2 armed; b: clock error ", " > 12 ms; "], SOON);
     let ended = ended_within(&scheduler, SOON + SOON);
     let result = ended.assert(78).result();
     assert_eq!(result.0["started"], 1);
     let faults = result.0["faults"].to_string();
     let missed = "b was counted on, but did not start: refused: the instant came, and the clock was not good enough \
-                  to start by: clock error 1";
+                  to start by: clock error ";
     assert!(faults.contains(missed), "{faults}");
     assert!(faults.contains(" > 12 ms"), "{faults}");
     assert!(faults.contains(&format!("NTP {gone}: refused")), "{faults}");

@@ -22,7 +22,7 @@ const TERMS: Terms = Terms {
 const OFF: TimeDelta = TimeDelta::seconds(5);
 
 /// How much more than its bound a clock may differ from the machine's, read a moment later.
-const BUSY: TimeDelta = TimeDelta::milliseconds(50);
+const BUSY: TimeDelta = TimeDelta::milliseconds(500);
 
 /// A chronyd, and the upstream of stratum 1 that deceives it.
 fn deceived(program: &Path) -> (Chronyd, FakeServer) {

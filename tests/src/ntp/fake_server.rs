@@ -3,8 +3,8 @@
 use std::{
     net::{SocketAddr, UdpSocket},
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -164,8 +164,8 @@ fn short(duration: Duration) -> Short {
 /// A server whose clock may be stepped.
 pub struct Unsteady {
     server: FakeServer,
-    /// In milliseconds.
-    ahead: Arc<AtomicI64>,
+    /// By how much it is ahead of the machine, and from when on.
+    step: Arc<Mutex<(DateTime<Utc>, TimeDelta)>>,
 }
 
 impl Unsteady {
@@ -175,13 +175,14 @@ impl Unsteady {
         reason = "a default value that listens on a port would surprise"
     )]
     pub fn new() -> Self {
-        let ahead = Arc::new(AtomicI64::new(0));
-        let now_ahead = Arc::clone(&ahead);
+        let step = Arc::new(Mutex::new((DateTime::UNIX_EPOCH, TimeDelta::zero())));
+        let latest = Arc::clone(&step);
         let server = FakeServer::start(move |question, _, now| {
-            let ahead = TimeDelta::milliseconds(now_ahead.load(Ordering::SeqCst));
-            vec![honest(question, now + ahead).into()]
+            let (from, ahead) = *latest.lock().unwrap();
+            let told = if now < from { now } else { now + ahead };
+            vec![honest(question, told).into()]
         });
-        Self { server, ahead }
+        Self { server, step }
     }
 
     /// Where it answers.
@@ -189,8 +190,13 @@ impl Unsteady {
         self.server.address()
     }
 
-    /// Lets it be so far ahead of the machine from now on, to the millisecond.
+    /// Lets it be so far ahead of the machine from now on.
     pub fn step_to(&self, ahead: TimeDelta) {
-        self.ahead.store(ahead.num_milliseconds(), Ordering::SeqCst);
+        self.step_at(DateTime::UNIX_EPOCH, ahead);
+    }
+
+    /// Lets it be so far ahead of the machine from this time of the machine's on, and right until then.
+    pub fn step_at(&self, from: DateTime<Utc>, ahead: TimeDelta) {
+        *self.step.lock().unwrap() = (from, ahead);
     }
 }
