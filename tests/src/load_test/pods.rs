@@ -72,7 +72,7 @@ impl Pods {
     ///
     /// # Panics
     /// If none does soon.
-    pub fn wait_for<T>(&self, what: &str, find: impl Fn(&[Pod]) -> Option<T>) -> T {
+    pub fn wait_for<T>(&self, what: &str, mut find: impl FnMut(&[Pod]) -> Option<T>) -> T {
         wait::until(what, PODS_WITHIN, || {
             let found = find(&self.all());
             if found.is_none() {
@@ -88,26 +88,36 @@ impl Pods {
     /// If it is not soon.
     pub fn wait_for_phase(&self, index: usize, stage: &str, phase: Phase) -> Pod {
         let what = format!("index {index} to be {phase} in {stage}");
-        self.wait_for(&what, |pods| {
-            let mut stay = pods
-                .iter()
-                .filter(|pod| pod.index == index && !pod.is_going());
-            let is_in_it = |pod: &&Pod| {
-                self.report(pod, stage)
-                    .is_some_and(|report| report.phase == phase)
-            };
-            stay.find(is_in_it).cloned()
-        })
+        self.wait_for(&what, |pods| self.find_in_phase(pods, index, stage, phase))
     }
 
-    /// Waits until the pod of each of so many indices is in a phase, in a stage.
+    fn find_in_phase(&self, pods: &[Pod], index: usize, stage: &str, phase: Phase) -> Option<Pod> {
+        let mut stay = pods
+            .iter()
+            .filter(|pod| pod.index == index && !pod.is_going());
+        let is_in_it = |pod: &&Pod| {
+            self.report(pod, stage)
+                .is_some_and(|report| report.phase == phase)
+        };
+        stay.find(is_in_it).cloned()
+    }
+
+    /// Waits until the pod of each of so many indices was seen in a phase, in a stage. Each is looked for at every look,
+    /// for the one may have left the phase when the other gets there.
     ///
     /// # Panics
     /// If they are not soon.
     pub fn wait_for_all(&self, number: usize, stage: &str, phase: Phase) -> Vec<Pod> {
-        (0..number)
-            .map(|index| self.wait_for_phase(index, stage, phase))
-            .collect()
+        let what = format!("indices 0 to {} to be {phase} in {stage}", number - 1);
+        let mut seen = vec![None; number];
+        self.wait_for(&what, |pods| {
+            for (index, seen) in seen.iter_mut().enumerate() {
+                *seen = seen
+                    .take()
+                    .or_else(|| self.find_in_phase(pods, index, stage, phase));
+            }
+            seen.iter().cloned().collect()
+        })
     }
 
     /// Waits for the end of a container, and gives its exit code and what it left for `kubectl describe pod`.
