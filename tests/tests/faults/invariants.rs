@@ -23,11 +23,11 @@ const READING: TimeDelta = TimeDelta::milliseconds(2);
 
 /// How late a load may be that is held to be on time: the tolerance, half a second until k6 is seen running, and what a
 /// machine with more to do than it can needs to write that down.
-const ON_TIME: TimeDelta = TimeDelta::milliseconds(2500);
+const ON_TIME: TimeDelta = TimeDelta::milliseconds(4000);
 
 /// How long after its agent a k6 may be seen to do anything: what the kernel needs to kill it, and this process to see the
 /// agent's end.
-const GOES_WITHIN: TimeDelta = TimeDelta::milliseconds(300);
+const GOES_WITHIN: TimeDelta = TimeDelta::milliseconds(1000);
 
 /// How long after an abort was written a load may still begin, where nobody was held up: a watch looks ten times a second.
 const ABORT_HEARD: TimeDelta = TimeDelta::seconds(2);

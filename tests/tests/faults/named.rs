@@ -23,8 +23,26 @@ pub fn all() -> Vec<Case> {
     [agents::all(), schedulers::all(), stores::all()].concat()
 }
 
-/// One: what each agent and each scheduler exits with, and how many loads are made.
-fn case(name: &str, script: Script, agents: &[Codes], schedulers: &[Codes], loads: usize) -> Case {
+/// One: what each agent and each scheduler exits with, and how many loads are made. A phase that a fault is to come in
+/// lasts long enough for that on a busy machine.
+fn case(
+    name: &str,
+    mut script: Script,
+    agents: &[Codes],
+    schedulers: &[Codes],
+    loads: usize,
+) -> Case {
+    let comes_in = |phase| {
+        let mut times = script.faults.iter().map(|(when, _)| *when);
+        times.any(|when| matches!(when, When::Phase(in_it, _) if in_it == phase))
+    };
+    let (while_armed, while_running) = (comes_in(Phase::Armed), comes_in(Phase::Running));
+    if while_armed {
+        script.lead = script.lead.max(seconds(3));
+    }
+    for runner in script.runners.iter_mut().filter(|_| while_running) {
+        runner.k6.run = runner.k6.run.max(seconds(4));
+    }
     let expected = Expected {
         agents: agents.to_vec(),
         schedulers: schedulers.to_vec(),

@@ -117,7 +117,8 @@ impl<'a> Round<'a> {
             began,
             last_begun: began,
             to_come: script.faults.clone(),
-            later: agents.chain(schedulers).collect(),
+            // Who is last of fifty comes seconds after the first, and no agent is to give up before there is a scheduler.
+            later: schedulers.chain(agents).collect(),
             broken: None,
             ids,
         };

@@ -20,7 +20,9 @@ fn unharmed(name: &str, script: Script, when: When, fault: Fault) -> Case {
 }
 
 fn away() -> Vec<Case> {
-    let fault = Fault::StoreAway { time: seconds(3) };
+    let for_seconds = |time| Fault::StoreAway {
+        time: seconds(time),
+    };
     let mut long = Script::new(2);
     for runner in &mut long.runners {
         runner.k6.run = seconds(5);
@@ -30,19 +32,19 @@ fn away() -> Vec<Case> {
             "store_away_while_gathering",
             gathering(),
             shortly_after(Phase::Ready),
-            fault,
+            for_seconds(3),
         ),
         unharmed(
             "store_away_past_the_instant",
             Script::new(2),
             shortly_after(Phase::Armed),
-            fault,
+            for_seconds(5),
         ),
         unharmed(
             "store_away_while_all_run",
             long,
             shortly_after(Phase::Running),
-            fault,
+            for_seconds(3),
         ),
     ]
 }
@@ -103,6 +105,11 @@ fn of_the_plan() -> Vec<Case> {
 
 fn of_a_report() -> Vec<Case> {
     let time = seconds(3);
+    // Ends only when its report can be written again, however late it began.
+    let mut long = gathering();
+    for runner in &mut long.runners {
+        runner.k6.run = seconds(5);
+    }
     let mut last_moment = gathering();
     // A start is welcome however late: nothing but the memory of the first keeps a second one away.
     last_moment.late = LatePolicy::Join;
@@ -124,7 +131,7 @@ fn of_a_report() -> Vec<Case> {
     vec![
         unharmed(
             "report_unwritable_past_the_instant",
-            gathering(),
+            long,
             shortly_after(Phase::Ready),
             Fault::ReportUnwritable {
                 runner: 0,
