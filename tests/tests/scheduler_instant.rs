@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, thread::sleep, time::Duration};
 
-use chrono::{DateTime, FixedOffset, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use nix::sys::signal::Signal;
 use rendezvous::{Phase, Plan};
 use rstest::rstest;
@@ -58,8 +58,8 @@ fn a_scheduler_killed_while_it_gathers_goes_on_with_its_plan_when_run_again() {
 #[test]
 fn the_instant_does_not_move_when_its_scheduler_is_killed_and_run_again() {
     let run = Run::new();
-    let runners = ["a", "b"].map(|name| run.runner(name, "8s"));
-    let first = run.start(2, ["--lead", "4s"]);
+    let runners = ["a", "b"].map(|name| run.runner(name, "12s"));
+    let first = run.start(2, ["--lead", "6s"]);
     for runner in &runners {
         runner.wait_for_phase(Phase::Armed, SOON);
     }
@@ -183,7 +183,9 @@ fn an_instant_that_cannot_be_kept_is_refused_and_the_runners_are_told(
     let run = Run::new();
     let runners = ["a", "b"].map(|name| run.runner(name, "1s"));
     let asked = Moment::now().utc + TimeDelta::milliseconds(milliseconds);
-    let asked = asked.to_rfc3339_opts(SecondsFormat::Millis, true);
+    // As it is told, also where it is a whole second.
+    let asked = asked.trunc_subsecs(3);
+    let asked = asked.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let ended = ended(&run.start(2, ["--at", &asked]));
     ended
         .assert(75)
