@@ -21,12 +21,12 @@ build: ## Builds tminus-agent and tminus-scheduler in release mode, into target/
 	cargo build --release $(LOCKED) --package tminus-agent --package tminus-scheduler
 
 # The tests start the two programs, so all programs are built before any test runs. Most tests wait most of the time, for
-# an instant or for pods: three at once keep a core busy.
-test: export RUST_TEST_THREADS ?= $(shell expr 3 \* $$(nproc))
+# an instant or for pods: tools/test.sh runs three binaries at once, each of which runs two tests a core.
+test: export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 .PHONY: test
 test: tools ## Runs every test, those with the real k6 among them
 	cargo build --workspace $(LOCKED)
-	cargo test --workspace $(LOCKED)
+	@tools/test.sh $(LOCKED)
 	@tools/get.sh $(OPTIONAL) >/dev/null # says once more if tests were skipped for want of one of them
 
 .PHONY: faults
