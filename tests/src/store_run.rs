@@ -20,8 +20,8 @@ pub const JOB: &str = "load-test";
 /// The ConfigMap with the plans.
 pub const CONFIG_MAP: &str = "tminus-load-test";
 
-/// What comes by a watch, on a machine with other things to do.
-pub const SOON: Duration = Duration::from_secs(5);
+/// What comes by a watch, on a machine with more to do than it can.
+pub const SOON: Duration = Duration::from_secs(20);
 
 /// One run.
 pub struct Run {

@@ -20,7 +20,7 @@ use support::{
 };
 
 /// Long enough for the runner to see the plan before the instant.
-const LEAD: Duration = Duration::from_millis(500);
+const LEAD: Duration = Duration::from_secs(1);
 
 /// What an agent gives a store that does not get better, and a scheduler that should have been heard of.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ fn where_no_scheduler_ever_comes_the_runner_gives_up(#[values(K6::V1, K6::V2)] k
     let took = ended.exit.at.monotonic - began;
     println!("gave up after {took:?}");
     assert!(
-        took >= Duration::from_secs(2) && took < Duration::from_secs(8),
+        took >= Duration::from_secs(2) && took < Duration::from_secs(20),
         "{took:?}"
     );
     assert!(target.first_requests().is_empty());

@@ -22,10 +22,10 @@ use support::{
 };
 
 /// Long enough for the runner to see the plan before the instant.
-const LEAD: Duration = Duration::from_millis(500);
+const LEAD: Duration = Duration::from_secs(1);
 
-/// How long k6 may live after it was told to end, where it does not run.
-const GONE_WITHIN: Duration = Duration::from_secs(3);
+/// How long k6 may live after it was told to end, where it does not run. On an idle machine it is well under a second.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 const RUNNER: &str = "runner-1";
 

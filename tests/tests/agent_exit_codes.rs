@@ -29,11 +29,11 @@ use support::{
 };
 
 /// Long enough for the runner to see the plan before the instant.
-const LEAD: Duration = Duration::from_millis(500);
+const LEAD: Duration = Duration::from_secs(1);
 
 /// How long the code of an ended k6 may take to come out, the agent's last report included. On an idle machine it
 /// takes some 10 ms.
-const CODE_TAKES: Duration = Duration::from_secs(1);
+const CODE_TAKES: Duration = Duration::from_millis(2500);
 
 const RUNNER: &str = "runner-1";
 

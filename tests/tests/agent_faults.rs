@@ -22,11 +22,11 @@ use support::{
 };
 
 /// Long enough for the runner to see the plan before the instant.
-const LEAD: Duration = Duration::from_millis(500);
+const LEAD: Duration = Duration::from_secs(1);
 
 /// How long a k6 that answered the resume and does not start may live after the instant: the ten seconds of the agent,
 /// and some.
-const KILLED_WITHIN: TimeDelta = TimeDelta::seconds(14);
+const KILLED_WITHIN: TimeDelta = TimeDelta::seconds(20);
 
 /// How long one may that did not answer: the second of the tolerance, and some.
 const FROZEN_KILLED_WITHIN: TimeDelta = TimeDelta::seconds(6);
@@ -190,7 +190,7 @@ fn a_k6_that_does_not_become_ready_is_given_up(#[case] behaviour: Behaviour, #[c
         &stage,
         RUNNER,
         &k6,
-        &["--ready-timeout", "3s", "--grace", "3s"],
+        &["--ready-timeout", "3s", "--grace", "20s"],
     );
     let began = Instant::now();
     let ended = runner.ended(SOON);
@@ -199,7 +199,7 @@ fn a_k6_that_does_not_become_ready_is_given_up(#[case] behaviour: Behaviour, #[c
         .assert_reason("did not become ready within 3s")
         .assert_reason(reason);
     // The grace is for a k6 that does not hear the stop: all of these do.
-    assert!(ended.exit.at.monotonic - began < Duration::from_secs(6));
+    assert!(ended.exit.at.monotonic - began < Duration::from_secs(15));
     assert_eq!(resumes(&k6), 0);
 }
 
@@ -320,7 +320,7 @@ fn a_k6_that_will_not_end_is_ended(#[case] behaviour: Behaviour) {
     let ended = runner.ended(SOON);
     let took = ended.exit.at.monotonic - asked;
     println!("gone after {took:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(12), "{took:?}");
     ended.assert(Phase::Aborted, 76);
     assert_eq!(k6.requests("POST /v1/teardown").len(), 1);
 }
@@ -344,7 +344,7 @@ fn a_k6_that_is_stopped_across_the_instant_is_killed_and_never_makes_load() {
         runner.wait_for_phase(Phase::Ready, SOON);
     }
     let stopped: Vec<_> = runners.iter().map(|(runner, _)| runner.k6().id).collect();
-    let instant = stage.set_in(Duration::from_secs(4));
+    let instant = stage.set_in(Duration::from_secs(8));
     for ((runner, connected), k6) in runners.iter().zip(&stopped) {
         runner.wait_for_phase(Phase::Armed, SOON);
         if *connected {
@@ -382,7 +382,7 @@ fn a_frozen_k6_that_thaws_too_late_makes_no_load_unless_a_late_start_is_welcome(
     for runner in &runners {
         runner.wait_for_phase(Phase::Ready, SOON);
     }
-    let instant = stage.set_in(Duration::from_secs(3));
+    let instant = stage.set_in(Duration::from_secs(6));
     let frozen = runners.each_ref().map(|runner| {
         runner.wait_for_phase(Phase::Armed, SOON);
         runner.wait_until_connected();

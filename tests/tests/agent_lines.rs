@@ -13,7 +13,7 @@ use support::{
     stage::Stage,
 };
 
-const LEAD: Duration = Duration::from_millis(500);
+const LEAD: Duration = Duration::from_secs(1);
 
 fn start<'a>(stage: &'a Stage, k6: &FakeK6, runner: &str, flags: &[&str]) -> Runner<'a> {
     let program = k6.program();

@@ -28,7 +28,7 @@ use support::{
 };
 
 /// Long enough for the runner to see the plan before the instant.
-const LEAD: Duration = Duration::from_millis(500);
+const LEAD: Duration = Duration::from_secs(1);
 
 const RUNNER: &str = "runner-1";
 

@@ -81,7 +81,7 @@ fn a_runner_that_was_armed_before_the_instant_and_comes_back_after_it_does_not_r
     let command = k6_run(&k6, &[], "one-iteration");
     let runner = launch(&stage, &target).start(command.clone());
     runner.wait_for_phase(Phase::Ready, SOON);
-    let instant = stage.set_in(Duration::from_secs(3));
+    let instant = stage.set_in(Duration::from_secs(6));
     runner.wait_for_phase(Phase::Armed, SOON);
     kill(runner);
     wait::until("the instant", SOON, || {
@@ -102,7 +102,8 @@ fn a_runner_that_comes_back_before_the_instant_takes_part_once() {
     let command = k6_run(&k6, &[], "one-iteration");
     let runner = launch(&stage, &target).start(command.clone());
     runner.wait_for_phase(Phase::Ready, SOON);
-    stage.set_in(Duration::from_secs(5));
+    // Long enough for a k6 to come up meanwhile, on a busy machine.
+    stage.set_in(Duration::from_secs(15));
     let first = runner.wait_for_phase(Phase::Armed, SOON);
     kill(runner);
 

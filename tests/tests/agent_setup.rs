@@ -20,7 +20,7 @@ use support::{
 };
 
 /// Long enough for the runner to see the plan before the instant.
-const LEAD: Duration = Duration::from_millis(500);
+const LEAD: Duration = Duration::from_secs(1);
 
 const RUNNER: &str = "runner-1";
 
@@ -339,7 +339,7 @@ fn a_setup_that_runs_is_ended_by_closing_its_connection(
     let ended = runner.ended(SOON);
     let took = ended.exit.at.monotonic - asked;
     println!("{by:?}: k6 gone after {took:?}");
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
     ended.assert(Phase::Aborted, expected);
     assert_eq!(
         (target.load_count(RUNNER), target.teardown_count(RUNNER)),

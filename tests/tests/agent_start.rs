@@ -78,7 +78,8 @@ fn the_first_request_comes_at_the_instant_whatever_the_executor(
     let ready = runner.wait_for_phase(Phase::Ready, SOON);
     assert_eq!((ready.vus, ready.setup_took.is_some()), (Some(5), true));
 
-    let instant = stage.set_in(LEAD);
+    // Long enough for the test to see that it is armed.
+    let instant = stage.set_in(Duration::from_secs(3));
     let armed = runner.wait_for_phase(Phase::Armed, SOON);
     assert!(armed.armed && armed.start.is_none());
 

@@ -84,7 +84,7 @@ fn the_others_go_on_without_an_agent_that_is_killed_and_its_part_of_the_load_is_
     let scheduler = local
         .program(4, &SOONEST, k6_run(&k6, &[], "one-is-different"))
         .env("TARGET", target.url())
-        .env("DURATION", "8s")
+        .env("DURATION", "12s")
         .start();
     let names = ["runner-1", "runner-2", "runner-3", "runner-4"];
     wait_for_load(&target, &names);
@@ -221,7 +221,7 @@ fn one_that_is_killed_before_it_could_say_that_it_had_started_is_lost_as_well() 
     let run = Run::new();
     let runners = ["a", "b"].map(|name| run.runner(name, "5m"));
     let [a, b] = &runners;
-    let scheduler = run.start(2, ["--lead", "4s", "--on-lost", "abort"]);
+    let scheduler = run.start(2, ["--lead", "6s", "--on-lost", "abort"]);
     a.wait_for_phase(Phase::Armed, SOON);
     b.wait_for_phase(Phase::Armed, SOON);
     let start_at = scheduler.wait_for_line("start set for ", SOON);

@@ -119,7 +119,7 @@ fn where_the_quorum_does_not_come_those_that_wait_are_told_and_end_at_once() {
 #[test]
 fn the_minimum_starts_when_the_grace_period_is_over_and_who_is_missing_is_told() {
     let run = Run::new();
-    let (a, _b, c) = (run.runner("a", "5s"), run.runner("b", "5s"), run.held("c"));
+    let (a, _b, c) = (run.runner("a", "9s"), run.runner("b", "9s"), run.held("c"));
     let options = ["--min-runners", "2", "--grace-period", "2s"];
     let scheduler = run.start(3, SOONEST.iter().chain(&options));
     let both = scheduler.wait_for_line("2/3 ready, ", SOON);
@@ -157,7 +157,7 @@ fn the_grace_period_is_not_waited_out_where_all_are_there() {
 }
 
 #[test]
-fn a_runner_counts_that_is_ready_a_second_before_the_deadline() {
+fn a_runner_counts_that_is_ready_shortly_before_the_deadline() {
     let run = Run::new();
     let _a = run.runner("a", "1s");
     let _b = run
@@ -169,7 +169,7 @@ fn a_runner_counts_that_is_ready_a_second_before_the_deadline() {
     wait::until("the last runner's setup()", SOON, || {
         (run.target.setup_count("b") == 1).then_some(())
     });
-    let scheduler = run.start(2, SOONEST.iter().chain(&["--max-wait", "8s"]));
+    let scheduler = run.start(2, SOONEST.iter().chain(&["--max-wait", "10s"]));
     let result = ended(&scheduler).assert(0).result();
     assert_on_time(&run.target, ["a", "b"], result.start_at().unwrap());
 }
@@ -254,7 +254,7 @@ fn a_ready_runner_that_falls_silent_does_not_count_any_more() {
 fn a_runner_that_dies_between_the_quorum_and_the_instant_is_told() {
     let run = Run::new();
     let (a, _b) = (run.runner("a", "1s"), run.runner("b", "1s"));
-    let scheduler = run.start(2, ["--lead", "3s"]);
+    let scheduler = run.start(2, ["--lead", "6s"]);
     a.wait_for_phase(Phase::Armed, SOON);
     kill(a);
     let limit = STALE_AFTER + SOON;

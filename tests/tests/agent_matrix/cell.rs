@@ -24,7 +24,7 @@ use support::{
 use crate::table::{End, What, When, end};
 
 /// Long enough for the runner to see the plan before the instant.
-const LEAD: Duration = Duration::from_millis(500);
+const LEAD: Duration = Duration::from_secs(1);
 
 const RUNNER: &str = "runner-1";
 
@@ -40,10 +40,10 @@ const GATE: &str = "gate";
 
 /// How long it may all take on a machine that runs a dozen of them at once. On an idle one, nearly all take some
 /// ten milliseconds; teardown() of an early setup(), and whatever k6 does about its API's connections, up to a second.
-const GONE_WITHIN: Duration = Duration::from_secs(5);
+const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// The same where k6 has to come to an end of its own: with reading, building two VUs, flushing.
-const ENDS_WITHIN: Duration = Duration::from_secs(12);
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Cell<'a> {
     when: When,

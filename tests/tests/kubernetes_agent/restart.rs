@@ -19,7 +19,7 @@ use support::{
 use crate::pod::{Container, Pod, Run, ended, k6_run};
 
 /// Long enough for a runner to see the plan and to be armed, on a busy machine.
-const LEAD: Duration = Duration::from_secs(4);
+const LEAD: Duration = Duration::from_secs(6);
 
 /// How soon a used-up stage is to be told where the API server is not asked.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -170,7 +170,8 @@ fn a_container_that_comes_back_before_the_instant_takes_part_once() {
     let process = container(&pod, &target).start(k6_run(&k6, "one-iteration"));
     pod.wait_for(Phase::Ready);
     assert_eq!(pod.shared_memory(), Vec::<String>::new());
-    run.set_in(Duration::from_secs(12));
+    // Long enough for a k6 to come up meanwhile, on a busy machine.
+    run.set_in(Duration::from_secs(20));
     pod.wait_for(Phase::Armed);
     assert_eq!(pod.shared_memory().len(), 1);
     kill(&process);

@@ -12,7 +12,7 @@ use crate::pod::{CONFIG_MAP, Run, ended, k6_run};
 const WAITED: std::ops::Range<Duration> = Duration::from_secs(28)..Duration::from_secs(50);
 
 /// Longer than a poll takes to come, 12 s at the most, and then to be armed.
-const POLLED: Duration = Duration::from_secs(18);
+const POLLED: Duration = Duration::from_secs(25);
 
 #[rstest]
 #[case::the_plan(

@@ -12,7 +12,7 @@ use support::{
 use crate::pod::{Run, ended, k6_run};
 
 /// Long enough for a runner to see the plan and to be armed, on a busy machine.
-const LEAD: Duration = Duration::from_secs(4);
+const LEAD: Duration = Duration::from_secs(6);
 
 #[rstest]
 fn a_runner_with_the_shipped_rights_becomes_ready_is_armed_and_fires(
@@ -33,7 +33,8 @@ fn a_runner_with_the_shipped_rights_becomes_ready_is_armed_and_fires(
     assert_eq!(ready.node.as_deref(), Some("node-1"));
     assert_eq!(ready.container.as_deref(), Some("main"));
 
-    run.set_in(LEAD);
+    // Long enough for the test to see that it is armed.
+    run.set_in(LEAD + LEAD);
     pod.wait_for(Phase::Armed);
     ended(&process, 0);
     let report = pod.report().unwrap();
