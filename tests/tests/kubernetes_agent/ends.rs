@@ -1,7 +1,10 @@
-//! Containers that end before anything began: `kubectl describe pod` says why.
+//! Containers that end before anything began, or when their load has: `kubectl describe pod` says why.
 
+use std::time::{Duration, Instant};
+
+use rendezvous::Phase;
 use rstest::rstest;
-use support::{cluster, programs::K6};
+use support::{cluster, programs::K6, runner::SOON, target::Target, wait};
 
 use crate::pod::{Run, ended, k6_run};
 
@@ -104,4 +107,66 @@ fn outside_a_pod_nothing_is_written_but_where_it_is_asked_for() {
     let message = std::fs::read_to_string(file).unwrap();
     assert!(message.starts_with("failed (64): "), "{message}");
     assert_eq!(scratch.files().len(), 1);
+}
+
+/// What becomes of the API server while k6 ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Becomes {
+    Nothing,
+    /// It refuses connections.
+    Away,
+    /// It takes them, and answers nobody.
+    Silent,
+}
+
+/// The last report gets three seconds, the termination message one; the rest is a busy machine.
+const TOLD_WITHIN: Duration = Duration::from_secs(4 + 10);
+
+#[rstest]
+fn a_crossed_threshold_comes_out_in_time_whatever_becomes_of_the_api_server(
+    #[values(Becomes::Nothing, Becomes::Away, Becomes::Silent)] becomes: Becomes,
+) {
+    let (Some(cluster), Some(k6)) = (cluster::api(), K6::V1.program()) else {
+        return;
+    };
+    let (run, target, proxy) = (Run::new(cluster), Target::start(), cluster.proxy());
+    let pod = run.pod("load-test-0-abcde");
+    let process = pod
+        .container()
+        .through(proxy.address())
+        .env("TARGET", target.url())
+        .env("DURATION", "5m")
+        .env("ONE", &pod.name)
+        .env("WHAT", "abort on fail")
+        .start(k6_run(&k6, "one-is-different"));
+    pod.wait_for(Phase::Ready);
+    run.set_in(Duration::from_secs(4));
+    pod.wait_for(Phase::Running);
+    // A proxy that is dropped refuses whoever comes.
+    let _proxy = match becomes {
+        Becomes::Nothing => Some(proxy),
+        Becomes::Away => {
+            drop(proxy);
+            None
+        }
+        Becomes::Silent => {
+            proxy.swallow_all();
+            Some(proxy)
+        }
+    };
+    wait::until("teardown()", SOON, || {
+        (target.teardown_count(&pod.name) > 0).then_some(())
+    });
+    let torn_down = Instant::now();
+    let exit = ended(&process, 99);
+    let took = exit.at.monotonic.saturating_duration_since(torn_down);
+    println!("{becomes:?}: the code came out {took:?} after teardown()");
+    assert!(took < TOLD_WITHIN, "{took:?}");
+    let message = pod.termination_message();
+    assert!(message.starts_with("finished (99)"), "{message}");
+    let report = pod.report().unwrap();
+    assert_eq!(
+        report.exit_code,
+        (becomes == Becomes::Nothing).then_some(99)
+    );
 }
