@@ -3,6 +3,7 @@
 
 use std::{
     ffi::OsString,
+    fs,
     net::TcpStream,
     time::{Duration, Instant},
 };
@@ -10,6 +11,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use rendezvous::Phase;
 use rstest::rstest;
+use serde_json::Value;
 use support::{
     client::ask,
     moment::Moment,
@@ -250,4 +252,32 @@ fn a_connection_to_k6_serves_though_it_was_opened_twenty_seconds_before() {
         runner.ended(SOON).assert(Phase::Finished, 0);
         assert_on_time(&target, &format!("runner-{number}"), instant);
     }
+}
+
+/// k6 emits `vus` and `vus_max` from its very start.
+#[rstest]
+fn samples_of_a_paused_k6_are_no_start(#[values(K6::V1, K6::V2)] k6: K6) {
+    let Some(k6) = k6.program() else { return };
+    let (stage, target) = (Stage::new(), Target::start());
+    let path = stage.scratch().path().join("samples");
+    let out = format!("--out=json={}", path.display());
+    let runner = start(&stage, &target, k6_run(&k6, &[&out], "one-iteration"));
+    runner.wait_for_phase(Phase::Ready, SOON);
+    let samples = || {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|it| it["type"] == "Point" && it["metric"] == "vus")
+            .map(|it| it["data"]["time"].as_str().unwrap().parse().unwrap())
+            .collect::<Vec<DateTime<Utc>>>()
+    };
+    wait::until("samples", SOON, || (samples().len() >= 3).then_some(()));
+    let instant = stage.set_in(LEAD);
+    let ended = runner.ended(SOON);
+    ended.assert(Phase::Finished, 0);
+    assert!(samples()[0] < instant);
+    let start = ended.report.start.unwrap();
+    assert!(start.fired_at >= instant, "{start:?}");
+    assert!(start.running_at.is_none_or(|at| at >= start.fired_at));
+    assert_on_time(&target, "runner-1", instant);
 }
