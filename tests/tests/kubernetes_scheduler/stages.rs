@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use rendezvous::Phase;
+use rstest::rstest;
 use serde_json::Value;
 use support::{cluster, scheduler::Ended};
 
@@ -103,4 +104,49 @@ fn a_scheduler_run_again_after_the_first_stage_goes_on_with_the_second() {
         "{}",
         results[0]
     );
+}
+
+#[rstest]
+#[case::by_default(&[], &[("warmup", 99), ("main", 0)])]
+#[case::where_a_failure_is_to_end_it(&["--on-failure", "abort"], &[("warmup", 99)])]
+fn a_warm_up_that_fails_keeps_main_from_starting_only_if_it_is_to(
+    #[case] options: &[&str],
+    #[case] expected: &[(&str, i64)],
+) {
+    let Some(cluster) = cluster::controllers() else {
+        return;
+    };
+    let load = Load::new(cluster);
+    load.make_job("k6", 2);
+    let pods = load.pods("k6", 2);
+    let stages = ["--stage", "warmup", "--stage", "main", "--wait"];
+    let scheduler = load.start("k6", stages.iter().chain(options));
+    let warmup = |pod, seconds, code| {
+        let manner = Manner {
+            load: Duration::from_secs(seconds),
+            code,
+            deaf: false,
+        };
+        load.agent("k6", pod, "warmup", manner)
+    };
+    let (failed, other) = (warmup(&pods[0], 1, 99), warmup(&pods[1], 8, 0));
+    assert_eq!(failed.ended().exit_code, Some(99));
+    let goes_on = options.is_empty();
+    let phase = match goes_on {
+        true => Phase::Finished,
+        false => Phase::Aborted,
+    };
+    assert_eq!(other.ended().phase, phase);
+    let main = load.agents("k6", &pods, "main", Manner::default());
+    let ended = ended(&scheduler);
+    ended.assert(99);
+    let results = results(&ended);
+    let told = results.iter().map(|result| {
+        let code = result["exit_code"].as_i64().unwrap();
+        (result["stage"].as_str().unwrap(), code)
+    });
+    assert!(told.eq(expected.iter().copied()), "{results:#?}");
+    for main in main {
+        assert_eq!(main.ended().phase, phase);
+    }
 }
