@@ -205,6 +205,22 @@ fn a_proxy_that_the_environment_names_is_used() {
 }
 
 #[test]
+fn a_proxy_is_not_used_for_a_server_that_the_environment_excepts() {
+    let Some(cluster) = cluster::api() else {
+        return;
+    };
+    let load = Load::new(cluster);
+    let (address, tunnels) = proxy();
+    let scheduler = load
+        .command("start", ["--job", "k6", "--max-wait", "2s"])
+        .env("HTTPS_PROXY", &address)
+        .env("NO_PROXY", "example.com,127.0.0.0/8")
+        .start();
+    ended(&scheduler).assert(75).assert_told("does not exist");
+    assert_eq!(tunnels.load(Ordering::SeqCst), 0);
+}
+
+#[test]
 fn an_api_server_that_is_away_while_runners_are_awaited_is_waited_for() {
     let Some(cluster) = Cluster::start() else {
         return;
