@@ -84,7 +84,7 @@ mod tests {
         TerminationLog::new(Some(path.clone()), false).write(&LastWords::new(Phase::Failed, 69));
         let stands = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(stands, "failed (69)\n");
+        assert_eq!(stands, "failed (69)");
     }
 
     #[test]

@@ -92,6 +92,26 @@ fn six_pods_warm_up_at_one_instant_and_make_the_full_load_at_another() {
             assert!(message.starts_with("finished (0); lateness "), "{message}");
         }
     }
+    let told = last_words(&load_test);
+    let told: Vec<_> = told.lines().skip(1).collect();
+    assert_eq!(told.len(), 6, "{told:#?}");
+    for line in told {
+        assert_eq!(line.matches("finished (0); lateness ").count(), 2, "{line}");
+    }
+}
+
+/// The last words of all pods, by the command that the documentation has for that.
+fn last_words(load_test: &LoadTest<'_>) -> String {
+    let page = include_str!("../../../docs/kubernetes.md");
+    let columns = page
+        .split('\'')
+        .find(|text| text.starts_with("custom-columns=") || text.starts_with("POD:"));
+    let columns = columns.unwrap().trim_start_matches("custom-columns=");
+    let columns = format!("--output=custom-columns={columns}");
+    let selector = format!("--selector=batch.kubernetes.io/job-name={JOB}");
+    load_test
+        .kubectl()
+        .run(["get", "pods", &selector, &columns])
 }
 
 /// # Panics
