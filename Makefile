@@ -21,18 +21,20 @@ build: ## Builds tminus-agent and tminus-scheduler in release mode, into target/
 	cargo build --release $(LOCKED) --package tminus-agent --package tminus-scheduler
 
 # The tests start the two programs, so all programs are built before any test runs. Most tests wait most of the time, for
-# an instant or for pods: tools/test.sh runs three binaries at once, each of which runs two tests a core.
+# an instant or for pods: tools/test.sh runs three binaries at once, each of which runs two tests a core. They send signals
+# that nohup, or a shell's background job, would make all that is below it ignore.
+SIGNALS = env --default-signal
 test: export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 .PHONY: test
 test: tools ## Runs every test, those with the real k6 among them
 	cargo build --workspace $(LOCKED)
-	@tools/test.sh $(LOCKED)
+	@$(SIGNALS) tools/test.sh $(LOCKED)
 	@tools/get.sh $(OPTIONAL) >/dev/null # says once more if tests were skipped for want of one of them
 
 .PHONY: faults
 faults: ## Runs the named faults, two hundred rounds of them at random, and the search through the model, alone
 	cargo build --workspace $(LOCKED)
-	cargo test $(LOCKED) --package tminus-tests --test faults --test model
+	$(SIGNALS) cargo test $(LOCKED) --package tminus-tests --test faults --test model
 
 .PHONY: bench
 bench: tools build ## Measures spread and lateness of the starts beside other ways to start k6, and what waiting costs

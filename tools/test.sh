@@ -5,12 +5,16 @@
 #
 # usage: tools/test.sh [OPTION OF CARGO…]
 #
-# TMINUS_TESTS_AT_ONCE says how many binaries run at once (3), RUST_TEST_THREADS how many tests of each do.
+# TMINUS_TESTS_AT_ONCE says how many binaries run at once (3), RUST_TEST_THREADS how many tests of each do. The one with a
+# node runs alone: what is beside it is taken for what its pods have too little CPU for, and rightly.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The longest of all: whatever begins last is waited for alone.
-readonly LONGEST=(kubernetes_runs kubernetes_scheduler faults kubernetes_agent bad_input)
+# Pods on a real node, which start late where others take their cores.
+readonly ALONE=kubernetes_runs
+
+# The longest of the others: whatever begins last is waited for alone.
+readonly LONGEST=(kubernetes_scheduler faults kubernetes_agent agent_clock_run bad_input)
 
 # Each name of a binary below */tests/, as cargo finds them: a file, or a folder with a main.rs.
 names() {
@@ -21,10 +25,10 @@ names() {
     done
 }
 
-# The same, the longest first.
+# The same, in the order in which they are begun.
 in_order() {
-    printf '%s\n' "${LONGEST[@]}"
-    names | grep --invert-match --line-regexp --fixed-strings "$(printf '%s\n' "${LONGEST[@]}")"
+    printf '%s\n' "$ALONE" "${LONGEST[@]}"
+    names | grep --invert-match --line-regexp --fixed-strings "$(printf '%s\n' "$ALONE" "${LONGEST[@]}")"
 }
 
 # one NAME OPTION…: runs one binary, and shows what it said when nobody else is showing anything.
@@ -58,7 +62,8 @@ mapfile -t names < <(in_order)
 built=$(grep --count '^ *Executable tests/' "$LOGS/built") || true
 ((built == ${#names[@]})) || failed+=("built: $built binaries, of which ${#names[@]} are found below */tests/")
 # In the foreground, so that an interrupt reaches all of them; they go on where one has failed.
-printf '%s\n' "${names[@]}" |
+one "$ALONE" "$@"
+printf '%s\n' "${names[@]:1}" |
     xargs --max-args=1 --max-procs="${TMINUS_TESTS_AT_ONCE:-3}" bash -c 'one "${!#}" "${@:1:$#-1}"' one "$@" || true
 
 for name in "${names[@]}"; do
