@@ -137,7 +137,7 @@ fn the_example_runs_through_and_people_get_a_table() {
     for column in [
         "late",
         "clock error",
-        "running",
+        "ran by",
         "first request",
         "exit",
         "what happened",
