@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 readonly ALONE=kubernetes_runs
 
 # The longest of the others: whatever begins last is waited for alone.
-readonly LONGEST=(kubernetes_scheduler faults kubernetes_agent agent_clock_run bad_input)
+readonly LONGEST=(kubernetes_scheduler faults kubernetes_agent model agent_clock_run cluster_node bad_input)
 
 # Each name of a binary below */tests/, as cargo finds them: a file, or a folder with a main.rs.
 names() {
