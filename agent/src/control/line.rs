@@ -19,8 +19,8 @@ use crate::decide::machine::Reply;
 const RESUME_ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// How long the cores are left to k6 once the resume is written. Whatever the agent does then (taking the answer in,
 /// telling its log, which wakes the container's runtime, asking k6) takes its time from the first requests, its own
-/// k6's and those of the other pods of the node: with six pods on two cores, half of what went on in those
-/// milliseconds was the agents'. Much shorter than what anybody waits for afterwards.
+/// k6's and those of the other pods of the node: with six pods on two cores it doubled how far apart those were.
+/// Much shorter than what anybody waits for afterwards.
 const HANDS_OFF: Duration = Duration::from_millis(25);
 /// No more than a dozen were seen.
 const MOST_HEADERS: usize = 64;
