@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use clock::{Clock, Knowledge, Timekeeper};
 use nix::sys::signal::Signal;
-use rendezvous::{Incarnation, Phase, RunId, RunnerId, StageName, code};
+use rendezvous::{Incarnation, Phase, RunId, RunnerId, StageName, code, last_words::millis};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
@@ -319,10 +319,4 @@ fn unix(signal: StopSignal) -> Signal {
         StopSignal::HangUp => Signal::SIGHUP,
         StopSignal::Quit => Signal::SIGQUIT,
     }
-}
-
-/// Milliseconds with their fraction, for people.
-#[allow(clippy::cast_precision_loss)]
-fn millis(delta: chrono::TimeDelta) -> f64 {
-    delta.num_microseconds().unwrap_or(i64::MAX) as f64 / 1000.0
 }

@@ -99,8 +99,9 @@ fn of_stage(run: &RunId, stage: &StageName) -> String {
 }
 
 /// Milliseconds with their fraction, for people.
+#[must_use]
 #[allow(clippy::cast_precision_loss)]
-fn millis(delta: TimeDelta) -> f64 {
+pub fn millis(delta: TimeDelta) -> f64 {
     delta.num_microseconds().unwrap_or(i64::MAX) as f64 / 1000.0
 }
 

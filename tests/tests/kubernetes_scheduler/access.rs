@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -85,11 +85,7 @@ fn credentials_that_take_longer_to_renew_than_a_request_may_are_waited_for() {
     let load = Load::new(cluster);
     let scratch = Scratch::new();
     let kubeconfig = with_program(&load, &scratch, &SLOW_LATER.replace("TOKEN", &token(&load)));
-    let scheduler = load
-        .command("start", ["--job", "k6", "--max-wait", "60s"])
-        .env("KUBECONFIG", &kubeconfig)
-        .start();
-    scheduler.wait_for_line("does not exist; waiting", SOON);
+    let scheduler = waiting_for_its_job(&load, &kubeconfig);
     // A minute before they end they are renewed, and what is watched is asked for anew after 20 s.
     scheduler.wait_for_line(
         "the kubeconfig's program for credentials has not ended yet; trying again",
@@ -118,11 +114,7 @@ fn credentials_that_are_never_renewed_do_not_keep_a_scheduler_from_ending() {
             ": >asked; while test -e asked; do sleep 0.1; done;",
         );
     let kubeconfig = with_program(&load, &scratch, &program);
-    let scheduler = load
-        .command("start", ["--job", "k6", "--max-wait", "60s"])
-        .env("KUBECONFIG", &kubeconfig)
-        .start();
-    scheduler.wait_for_line("does not exist; waiting", SOON);
+    let scheduler = waiting_for_its_job(&load, &kubeconfig);
     let asked = scratch.path().join("asked");
     support::wait::until("the program to be run again", SOON, || {
         asked.exists().then_some(())
@@ -130,6 +122,16 @@ fn credentials_that_are_never_renewed_do_not_keep_a_scheduler_from_ending() {
     let exit = assert_ends_by_sigterm(&scheduler);
     assert_eq!(exit.code, Some(76), "{}", scheduler.stderr());
     fs::remove_file(asked).unwrap();
+}
+
+/// A scheduler that has reached the API server by this kubeconfig.
+fn waiting_for_its_job(load: &Load, kubeconfig: &Path) -> Running {
+    let scheduler = load
+        .command("start", ["--job", "k6", "--max-wait", "60s"])
+        .env("KUBECONFIG", kubeconfig)
+        .start();
+    scheduler.wait_for_line("does not exist; waiting", SOON);
+    scheduler
 }
 
 fn assert_ends_by_sigterm(scheduler: &Running) -> Exit {
